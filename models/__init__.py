@@ -1,0 +1,30 @@
+"""Frozen data that travels between the parts. Imports the standard library and msgspec only."""
+
+from __future__ import annotations
+
+from models.change import Change, Op
+from models.chunk import Chunk, ChunkHeader, Row, RowOp
+from models.dead_letter import DeadLetter, Stage
+from models.results import AppliedDdl, RowFailure, WriteResult
+from models.schema import Column, Kind, TableSchema
+from models.verdict import Action, RuleFailure, Severity
+
+__all__ = [
+    "Action",
+    "AppliedDdl",
+    "Change",
+    "Chunk",
+    "ChunkHeader",
+    "Column",
+    "DeadLetter",
+    "Kind",
+    "Op",
+    "Row",
+    "RowFailure",
+    "RowOp",
+    "RuleFailure",
+    "Severity",
+    "Stage",
+    "TableSchema",
+    "WriteResult",
+]

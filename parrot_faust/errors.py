@@ -1,0 +1,122 @@
+"""Every error of Parrot Faust. The type says whether trying again can help.
+
+::
+
+    ParrotError
+    ├── SettingsError              a setting is missing or wrong: file, line, what was meant
+    ├── RuleError                  a rule file is refused: file, line, column, what was meant
+    ├── DistributionError          the local distribution can't do what was asked
+    ├── TransientError             trying again may help
+    │   ├── SinkUnavailable        a store does not answer, or not in time
+    │   ├── RegistryUnavailable    the schema registry does not answer
+    │   └── LeaseExpired           this worker may no longer own the partition: nothing was written
+    └── TerminalError              trying again can't help: the record is dead-lettered
+        ├── DecodeError            bytes that are no Debezium event
+        │   └── UnknownSchema      the registry has no schema of that id
+        ├── TableRefused           a whole table can't be taken: no key, or the store can't hold it
+        └── RowRefused             one row can't be written
+            ├── ValueRefused       a value does not fit its column in the store
+            └── RowTooLarge        a row is larger than a chunk or the store allows
+
+Errors carry fields, and their text is made from them, so that a message can be shown and its parts counted.
+"""
+
+from __future__ import annotations
+
+
+class ParrotError(Exception):
+    """Base of all. `str()` is a sentence for people."""
+
+
+class SettingsError(ParrotError):
+    """A missing or wrong setting."""
+
+    def __init__(self, message: str, *, file: str = "", line: int = 0) -> None:
+        self.file, self.line = file, line
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{where}{message}")
+
+
+class RuleError(ParrotError):
+    """A rule file that is refused as a whole."""
+
+    def __init__(self, message: str, *, file: str = "", line: int = 0, column: int = 0) -> None:
+        self.file, self.line, self.column = file, line, column
+        where = ":".join(str(part) for part in (file, line, column) if part)
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class DistributionError(ParrotError):
+    """The local distribution can't do what was asked; the text says what to do."""
+
+
+class TransientError(ParrotError):
+    """Trying again may help."""
+
+
+class SinkUnavailable(TransientError):
+    """A store did not answer, or not before the deadline. What was sent may or may not have been applied."""
+
+    def __init__(self, sink: str, message: str) -> None:
+        self.sink = sink
+        super().__init__(f"{sink} is not available: {message}")
+
+
+class RegistryUnavailable(TransientError):
+    """The schema registry did not answer."""
+
+    def __init__(self, url: str, message: str) -> None:
+        self.url = url
+        super().__init__(f"schema registry {url} is not available: {message}")
+
+
+class LeaseExpired(TransientError):
+    """The time in which this worker surely owns its partitions has run out; nothing was written after that."""
+
+
+class TerminalError(ParrotError):
+    """Trying again can't help."""
+
+
+class DecodeError(TerminalError):
+    """A record's bytes are not a Debezium event this worker can read."""
+
+
+class UnknownSchema(DecodeError):
+    """The registry answered that it has no such schema."""
+
+    def __init__(self, schema_id: int) -> None:
+        self.schema_id = schema_id
+        super().__init__(f"the schema registry has no schema with id {schema_id}")
+
+
+class TableRefused(TerminalError):
+    """No change of this table can be taken."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        self.table, self.reason = table, reason
+        super().__init__(f"table {table} is refused: {reason}")
+
+
+class RowRefused(TerminalError):
+    """One row can't be written."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        self.table, self.reason = table, reason
+        super().__init__(f"{table}: {reason}")
+
+
+class ValueRefused(RowRefused):
+    """A value does not fit its column in the store."""
+
+    def __init__(self, table: str, column: str, reason: str) -> None:
+        self.column = column
+        super().__init__(table, f"column {column}: {reason}")
+
+
+class RowTooLarge(RowRefused):
+    """A row is larger than what holds it. Sizes in bytes."""
+
+    def __init__(self, table: str, size: int, limit: int) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(table, f"the row has {size} bytes, the limit is {limit}")
