@@ -1,0 +1,184 @@
+"""The batch consumer: fetches, cuts, hands out, gates, and commits what is settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from parrot_faust.delivery.ledger import Ledger, Ticket
+from parrot_faust.transport.batch import Batch, BatchLimits, BatchMessage, Record, cut
+from parrot_faust.transport.thread import BatchConsumerThread
+
+GATED_POLL_S = 0.02  # while partitions wait for room, look for it this often
+POLL_S = 1.0  # otherwise a fetch may wait this long for the first record
+
+#: Names the group of a topic whose records come in batches, None for topics that stay record by record.
+Grouping = Callable[[str], str | None]
+
+
+class BatchConsumer(driver.Consumer):
+    """Delivers batches for the topics that `app.batch_group` names, and everything else as Faust does."""
+
+    _thread: BatchConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledger = Ledger()
+        self.limits: BatchLimits = getattr(self.app, "batch_limits", BatchLimits())
+        self._group: Grouping = getattr(self.app, "batch_group", lambda _topic: None)
+        self._notes: dict[TP, str] = {}
+        self._room = asyncio.Event()
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- the lease ---------------------------------------------------------------------------------------------------
+
+    def lease_until(self, seconds: float) -> float:
+        """`time.monotonic()` up to which this worker surely has its partitions, if a lease lasts `seconds`."""
+        return self._thread.last_heartbeat + seconds
+
+    # -- handing out -------------------------------------------------------------------------------------------------
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self.sleep(0)
+                await self._drain_once()
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _drain_once(self) -> None:
+        records, active = await self._wait_next_records(POLL_S)
+        generation = self.app.consumer_generation_id
+        if not self.flow_active:
+            # What was fetched is dropped; reading goes on where the group has committed, so nothing may stay open.
+            self.ledger.forget(self.ledger.partitions())
+            await self.perform_seek()
+            return
+        for tp, fetched in (records or {}).items():
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            hand_out = self._records_singly if self._group(tp.topic) is None else self._records_in_batches
+            await hand_out(tp, fetched, active, generation)
+
+    def _may_hand_out(self, generation: int) -> bool:
+        return bool(not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation)
+
+    async def _records_in_batches(self, tp: TP, fetched: list[Record], _: set[TP] | None, generation: int) -> None:
+        # Also when the partition was paused after the fetch: its position has moved past these records.
+        for records, size in cut(fetched, self.limits):
+            if not self._may_hand_out(generation):
+                return  # a rebalance is under way: every account begins anew from the committed offset
+            ticket = self.ledger.open(tp, records[0].offset, records[-1].offset, size)
+            message = BatchMessage.of(tp, Batch(tp, records, generation, ticket, self._settle), size)
+            await self._hand_out(tp, message)
+
+    async def _records_singly(self, tp: TP, fetched: list[Record], active: set[TP] | None, generation: int) -> None:
+        acks = self.app.topics.acks_enabled_for(tp.topic)
+        for record in fetched:
+            if not self._may_hand_out(generation):
+                return
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                return
+            message = self._to_message(tp, record)
+            read = self._read_offset[tp]
+            if read is not None and message.offset < read:
+                continue
+            if acks and read and message.offset - read > 1:
+                await self._add_gap(tp, read + 1, message.offset)
+            await self._hand_out(tp, message)
+
+    async def _hand_out(self, tp: TP, message: Any) -> None:
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        self._read_offset[tp] = message.offset
+
+    def _settle(self, ticket: Ticket, note: str) -> None:
+        if self.ledger.settle(ticket, note):
+            self._room.set()
+
+    # -- back-pressure -----------------------------------------------------------------------------------------------
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        if active_partitions is None:
+            return await super()._getmany(None, timeout)
+        full = self._full(active_partitions)
+        open_partitions = active_partitions - full
+        if not full:
+            return await super()._getmany(open_partitions, timeout)
+        if open_partitions:
+            return await super()._getmany(open_partitions, GATED_POLL_S)
+        self._room.clear()
+        await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=POLL_S)
+        return {}
+
+    def _full(self, partitions: Iterable[TP]) -> set[TP]:
+        """Partitions of which nothing is fetched until more of them, or of their group, is settled."""
+        held: dict[str, int] = {}
+        for known in self.ledger.partitions():
+            tp = cast(TP, known)
+            group = self._group(tp.topic) or ""
+            held[group] = held.get(group, 0) + self.ledger.outstanding(tp)[1]
+        full = set()
+        for tp in partitions:
+            group = self._group(tp.topic) or ""
+            if group and (
+                self.ledger.outstanding(tp)[0] >= self.limits.partition_batches
+                or held.get(group, 0) >= self.limits.group_bytes
+            ):
+                full.add(tp)
+        return full
+
+    # -- committing --------------------------------------------------------------------------------------------------
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        yield from super()._filter_tps_with_pending_acks(topics)
+        for known in self.ledger.partitions():
+            tp = cast(TP, known)
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if self._group(tp.topic) is None:
+            offset: int | None = super()._new_offset(tp)
+            return offset
+        if (next_offset := self.ledger.committable(tp)) is None:
+            return None
+        self._notes[tp] = next_offset[1]
+        return next_offset[0]
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        # The ledger knows what the broker has confirmed; Faust's own record is set even when a commit failed.
+        return self._group(tp.topic) is not None or bool(super()._should_commit(tp, offset))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        noted = {tp: (offset, self._notes.get(tp, "")) for tp, offset in offsets.items()}
+        if not await self._thread.commit_noted(noted):
+            return False
+        for tp, offset in offsets.items():
+            self.ledger.committed(tp, offset)
+        return True
+
+    async def committed_note(self, topic: str, partition: int) -> tuple[int, str] | None:
+        """The group's committed offset of a partition and the note kept with it."""
+        tp = TP(topic, partition)
+        return (await self._thread.committed_notes([tp])).get(tp)
+
+    # -- losing partitions -------------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await self.commit()  # what is settled need not be read again by whoever comes next
+        self.ledger.forget(revoked)
+        self._room.set()
+        await super().on_partitions_revoked(revoked)
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        self.ledger.forget([partition])
+        await super().seek(partition, offset)
