@@ -37,7 +37,8 @@ class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
 
     Offsets are of the source partition and inclusive; they cover every record between the first and last row.
     `generation` is that of the consumer group when the chunk was made. `last_version` is the greatest version in it.
-    `newest_us` is the newest source commit time among the rows.
+    `oldest_us` and `newest_us` are the first and last
+    source commit times among its rows, both 0 when all of them were read by a snapshot.
     """
 
     table: str
@@ -48,6 +49,7 @@ class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
     last_version: int
     newest_us: int
     rows: int
+    oldest_us: int = 0
 
 
 class Chunk(msgspec.Struct, array_like=True):

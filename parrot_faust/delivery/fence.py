@@ -1,0 +1,44 @@
+"""Refusing what a worker that was frozen and thawed has sent after another had taken over its partitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models import ChunkHeader
+
+
+@dataclass(slots=True)
+class _Seen:
+    generation: int
+    offset: int
+    version: int
+
+
+class Fence:
+    """Knows the newest chunk of each source partition and admits no older one from an older generation.
+
+    A chunk is refused only if all hold: its group generation is older than one seen from that source partition, its
+    offsets were already covered, and so were its versions. Such rows have all been written, in order, by the worker
+    that took over. Anything else is admitted: a generation that began again (a new group) or offsets that began again
+    (a topic made anew) bring newer versions, and a replay within a generation is followed by all that came after it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, int], _Seen] = {}
+        self.refused = 0
+
+    def admits(self, header: ChunkHeader) -> bool:
+        """Say whether the chunk may be written, and remember it if so."""
+        key = (header.table, header.partition)
+        seen = self._seen.get(key)
+        if seen is None:
+            self._seen[key] = _Seen(header.generation, header.last_offset, header.last_version)
+            return True
+        stale = header.generation < seen.generation
+        if stale and header.last_offset <= seen.offset and header.last_version <= seen.version:
+            self.refused += 1
+            return False
+        seen.generation = max(seen.generation, header.generation)
+        seen.offset = header.last_offset
+        seen.version = max(seen.version, header.last_version)
+        return True
