@@ -7,6 +7,7 @@ from models.chunk import Chunk, ChunkHeader, Row, RowOp
 from models.dead_letter import DeadLetter, Stage
 from models.results import AppliedDdl, RowFailure, WriteResult
 from models.schema import Column, Kind, TableSchema
+from models.schema_change import SchemaChange
 from models.verdict import Action, RuleFailure, Severity
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RowFailure",
     "RowOp",
     "RuleFailure",
+    "SchemaChange",
     "Severity",
     "Stage",
     "TableSchema",

@@ -16,7 +16,11 @@ class Stage(StrEnum):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """The record's original bytes and where and why it failed. `sink` is empty before the writers."""
+    """A record that is held back: its original bytes, and where and why it failed.
+
+    `sink` is empty before the writers. `carried` is False where the sender no longer had the bytes: they are then
+    read from the source topic again, by the address. `rule` and `rules_version` belong to stage CHECK.
+    """
 
     topic: str
     partition: int
@@ -28,3 +32,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
     message: str
     sink: str = ""
     timestamp_ms: int = 0
+    carried: bool = True
+    rule: str = ""
+    rules_version: str = ""
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether a rule held it back, so that it belongs to quarantine rather than to the dead letters."""
+        return self.stage is Stage.CHECK

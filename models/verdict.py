@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 
 class Action(StrEnum):
-    """What happens to a row that fails a rule. Of several failed rules the strictest action wins: the last named here."""
+    """What happens to a row that fails a rule. Of several failed rules the strictest action wins: here the last."""
 
     WARN = "warn"
     DROP = "drop"
@@ -23,7 +23,7 @@ class Action(StrEnum):
 
 
 class RuleFailure(msgspec.Struct, frozen=True):
-    """One failed rule of one row: the rule's id within its set, the set's version (content hash), and the value seen."""
+    """One failed rule of one row: its id within its set, the set's version (content hash), and the value seen."""
 
     rule: str
     version: str

@@ -1,0 +1,65 @@
+"""Names of the project's own Kafka topics, all under the app's name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Topics that Debezium and Connect keep for themselves, whatever the prefix: they carry no table's changes.
+_DEBEZIUM_OWN = re.compile(r"^__debezium-heartbeat\b|\.transaction$|^__|\.debezium[-_]signals?$|^debezium[-_]signals?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Topic names of one app."""
+
+    app: str
+
+    def writes(self, sink: str) -> str:
+        """Checked chunks for one sink."""
+        return f"{self.app}.writes.{sink}"
+
+    @property
+    def held(self) -> str:
+        """Records on their way to a dead-letter or quarantine topic."""
+        return f"{self.app}.held"
+
+    @property
+    def rules(self) -> str:
+        """Rule sets, keyed by table."""
+        return f"{self.app}.rules"
+
+    @property
+    def schemas(self) -> str:
+        """Schema changes, keyed by table."""
+        return f"{self.app}.schemas"
+
+    @property
+    def anchor(self) -> str:
+        """An empty topic that the source agent subscribes to when no source topic exists yet."""
+        return f"{self.app}.sources"
+
+    def dead(self, topic: str) -> str:
+        """Dead letters of a source topic."""
+        return f"{self.app}.dead.{topic}"
+
+    def quarantine(self, topic: str) -> str:
+        """Changes of a source topic that rules held back."""
+        return f"{self.app}.quarantine.{topic}"
+
+    def owns(self, topic: str) -> bool:
+        """Whether a topic is one of the app's own, a table's changelog among them."""
+        return topic.startswith((f"{self.app}.", f"{self.app}-"))
+
+
+def is_debezium_own(topic: str) -> bool:
+    """Whether a topic carries Debezium's own messages: heartbeats, transaction marks, signals, internal state.
+
+    A schema-change topic is named like the topic prefix alone, without a table's part; see `is_schema_change_topic`.
+    """
+    return bool(_DEBEZIUM_OWN.search(topic))
+
+
+def is_schema_change_topic(topic: str, topics: frozenset[str]) -> bool:
+    """Whether a topic is a connector's schema-change topic: others are named after it, with a dot and a table."""
+    return "." not in topic and any(other.startswith(f"{topic}.") for other in topics)
