@@ -1,0 +1,140 @@
+"""The Kudu sink: upserts and deletes in manual flushes, a result per row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models import AppliedDdl, Row, RowFailure, TableSchema, WriteResult
+from parrot_faust.errors import SinkUnavailable, TableRefused
+from parrot_faust.sinks.kudu.layout import lay_out
+from parrot_faust.sinks.kudu.outcomes import message
+from parrot_faust.sinks.kudu.prepare import Preparer
+from parrot_faust.sinks.kudu.session import NAME, Refused, Sender
+from parrot_faust.sinks.kudu.settings import KuduSettings
+from parrot_faust.sinks.kudu.tables import describe, fit
+
+#: The part of the time left that a call of Kudu's client is given: its time-outs run over by half, measured.
+SHARE = 0.6
+
+
+class KuduSink:
+    """Keeps Kudu tables equal to their sources. See `parrot_faust.sinks.base.Sink` for what every method promises.
+
+    Values cross Kudu's client as integers for the whole process (see `numbers`), so this belongs into a process of its
+    own, as the client does anyway: it aborts its process on an internal check.
+    """
+
+    name = NAME
+
+    def __init__(self, settings: KuduSettings) -> None:
+        self.settings = settings
+        self._client: Any = None
+        self._preparers: dict[str, Preparer] = {}
+        self._tables: dict[str, Any] = {}
+
+    def open(self) -> None:
+        """Load Kudu's client and connect."""
+        from parrot_faust.sinks.kudu.numbers import cross_as_integers
+
+        cross_as_integers()
+        self._client = self._connect(self.settings.timeout_s)
+
+    def close(self) -> None:
+        """Let go of everything; the client closes its connections when nothing holds it."""
+        self._preparers.clear()
+        self._tables.clear()
+        self._client = None
+
+    def ensure(self, schema: TableSchema, deadline: float) -> Sequence[AppliedDdl]:
+        """Create the table or add the columns it lacks; free when this shape was seen before."""
+        if schema.fingerprint in self._preparers:
+            return ()
+        self._opened()
+        # Kudu's client takes its time-outs when it connects, and a shape is new seldom enough to connect for it.
+        store, done = fit(self._connect(self._left(deadline)), self.settings, schema, lambda: self._left(deadline))
+        self._tables[schema.fingerprint] = self._open_table(store.name)
+        self._preparers[schema.fingerprint] = Preparer(lay_out(schema, store))
+        return done
+
+    def write(self, schema: TableSchema, rows: Sequence[Row], deadline: float) -> WriteResult:
+        """Upsert and delete; every row's error is read, and a row that Kudu refuses is found among its neighbours."""
+        done = list(self.ensure(schema, deadline))
+        try:
+            failures = self._attempt(schema, rows, deadline)
+        except Refused:
+            # The table may have been dropped or altered by others since it was opened: look, and write all again.
+            self._forget(schema)
+            done += self.ensure(schema, deadline)
+            failures = self._attempt(schema, rows, deadline, find=True)
+        return WriteResult(len(rows), tuple(failures), tuple(done))
+
+    def read(self, schema: TableSchema) -> Iterator[tuple[Any, ...]]:
+        """All rows; none when the table does not exist."""
+        import kudu
+
+        client = self._opened()
+        target = self.settings.target(schema)
+        store = describe(client, target)
+        if store is None:
+            return
+        names = [column.name for column in schema.columns]
+        there = {column.name for column in store.columns}
+        if missing := [name for name in names if name not in there]:
+            raise TableRefused(schema.table, f"Kudu's table {target} has no column {', '.join(missing)}")
+        try:
+            scanner = client.table(target).scanner()
+            scanner.set_projected_column_names(names)
+            scanner.set_selection(kudu.LEADER_ONLY)  # another replica may not have the last writes yet
+            scanner.open()
+            while scanner.has_more_rows():
+                yield from scanner.next_batch().as_tuples()
+        except kudu.KuduException as error:
+            raise SinkUnavailable(self.name, message(error)) from error
+
+    def _attempt(
+        self, schema: TableSchema, rows: Sequence[Row], deadline: float, *, find: bool = False
+    ) -> list[RowFailure]:
+        prepared = self._preparers[schema.fingerprint].prepare(rows)
+        sender = Sender(self._opened(), self._tables[schema.fingerprint], lambda: self._left(deadline))
+        refused: list[RowFailure] = []
+        if find:
+            refused = sender.find_refused(prepared.operations)
+        elif prepared.operations:
+            sender.send(prepared.operations)
+        return sorted(prepared.failures + refused, key=lambda failure: failure.index)
+
+    def _forget(self, schema: TableSchema) -> None:
+        self._preparers.pop(schema.fingerprint, None)
+        self._tables.pop(schema.fingerprint, None)
+
+    def _open_table(self, target: str) -> Any:
+        import kudu
+
+        try:
+            return self._opened().table(target)
+        except kudu.KuduException as error:
+            raise SinkUnavailable(self.name, message(error)) from error
+
+    def _connect(self, seconds: float) -> Any:
+        import kudu
+        from kudu.client import Client
+
+        milliseconds = max(1, int(seconds * 1000))
+        try:
+            return Client(list(self.settings.masters), admin_timeout_ms=milliseconds, rpc_timeout_ms=milliseconds)
+        except kudu.KuduException as error:
+            raise SinkUnavailable(self.name, message(error)) from error
+
+    def _opened(self) -> Any:
+        if self._client is None:
+            raise SinkUnavailable(self.name, "it is not open")
+        return self._client
+
+    def _left(self, deadline: float) -> float:
+        """Seconds to give to a call. Raise SinkUnavailable when there are none."""
+        left = (deadline - time.monotonic()) * SHARE
+        if left <= 0:
+            raise SinkUnavailable(self.name, "the deadline has passed; nothing more was sent")
+        return left

@@ -1,0 +1,121 @@
+"""Making Kudu's tables fit: created when they are not there, columns added when they lack some."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from models import AppliedDdl, TableSchema
+from parrot_faust.errors import SinkUnavailable, TableRefused
+from parrot_faust.sinks.kudu.layout import StoreTable, missing_columns
+from parrot_faust.sinks.kudu.mapping import StoreColumn, store_columns
+from parrot_faust.sinks.kudu.outcomes import message
+from parrot_faust.sinks.kudu.settings import KuduSettings
+
+#: How often another process may come first before this one gives up: each time it has made a table or a column.
+ROUNDS = 10
+#: What Kudu says when another process was quicker, or is just about it: look again.
+OVERTAKEN = ("Already present", "already exists", "in progress", "not yet been created")
+#: Kudu says this also while tablet servers are still starting.
+TOO_FEW_SERVERS = "not enough live tablet servers"
+
+
+def fit(
+    client: Any, settings: KuduSettings, schema: TableSchema, left: Callable[[], float]
+) -> tuple[StoreTable, Sequence[AppliedDdl]]:
+    """Make the target table fit rows of `schema`; return it as it then is, and what was done.
+
+    Another process may do the same at the same time. Raise TableRefused when the table can never fit, SinkUnavailable
+    when Kudu does not answer; `left` raises it when the time is over.
+    """
+    target = settings.target(schema)
+    store_columns(schema)  # refuses what Kudu can't hold, before anything is made
+    done: list[AppliedDdl] = []
+    for _ in range(ROUNDS):
+        left()
+        found = describe(client, target)
+        started = time.monotonic()
+        if found is None:
+            if _unless_overtaken(schema, lambda: _create(client, settings, schema, target)):
+                detail = f"{settings.of(schema.table).buckets} hash partitions on {', '.join(schema.key)}"
+                done.append(AppliedDdl(schema.table, target, "CreateTable", detail, time.monotonic() - started))
+            continue
+        missing = missing_columns(schema, found)
+        if not missing:
+            return found, done
+        if _unless_overtaken(schema, lambda columns=missing: _add(client, target, columns)):  # type: ignore[misc]
+            seconds = time.monotonic() - started
+            done += [
+                AppliedDdl(schema.table, target, "AddColumn", f"{column.name} {column.shape}", seconds)
+                for column in missing
+            ]
+    raise SinkUnavailable("kudu", f"table {target} kept changing while it was made to fit {schema.table}")
+
+
+def describe(client: Any, target: str) -> StoreTable | None:
+    """The table as Kudu has it, None when it has none. Raise SinkUnavailable when Kudu does not answer."""
+    import kudu
+
+    try:
+        schema = client.table(target).schema
+    except kudu.KuduNotFound:
+        return None
+    except kudu.KuduException as error:
+        raise SinkUnavailable("kudu", message(error)) from error
+    columns = tuple(_column(schema.at(index)) for index in range(len(schema)))
+    return StoreTable(target, columns, len(schema.primary_key_indices()))
+
+
+def _column(column: Any) -> StoreColumn:
+    name = column.type.name
+    if name != "decimal":
+        return StoreColumn(column.name, name, column.nullable)
+    attributes = column.type_attributes
+    return StoreColumn(column.name, name, column.nullable, attributes.precision, attributes.scale)
+
+
+def _unless_overtaken(schema: TableSchema, change: Callable[[], None]) -> bool:
+    """Whether `change` was done here; False when another process did the like first."""
+    import kudu
+
+    try:
+        change()
+    except kudu.KuduException as error:
+        text = message(error)
+        if any(sign in text for sign in OVERTAKEN):
+            return False
+        if isinstance(error, kudu.KuduInvalidArgument) and TOO_FEW_SERVERS not in text:
+            raise TableRefused(schema.table, text) from error
+        raise SinkUnavailable("kudu", text) from error
+    return True
+
+
+def _create(client: Any, settings: KuduSettings, schema: TableSchema, target: str) -> None:
+    import kudu
+    from kudu.client import Partitioning
+
+    chosen = settings.of(schema.table)
+    builder = kudu.schema_builder()
+    for column in store_columns(schema):
+        _specify(builder.add_column(column.name, nullable=column.nullable), column)
+    builder.set_primary_keys(list(schema.key))
+    partitioning = Partitioning()
+    if chosen.buckets and chosen.buckets > 1:  # Kudu has no hash partitioning of one bucket
+        partitioning.add_hash_partitions(list(schema.key), chosen.buckets)
+    else:
+        partitioning.set_range_partition_columns([])
+    client.create_table(target, builder.build(), partitioning, n_replicas=chosen.replicas)
+
+
+def _add(client: Any, target: str, columns: Sequence[StoreColumn]) -> None:
+    alterer = client.new_table_alterer(client.table(target))
+    for column in columns:
+        _specify(alterer.add_column(column.name, nullable=True), column)
+    alterer.alter()
+
+
+def _specify(spec: Any, column: StoreColumn) -> None:
+    spec.type(column.type)
+    if column.type == "decimal":
+        spec.precision(column.precision).scale(column.scale)
