@@ -64,7 +64,7 @@ def singles(values: Values) -> Values:
     """Floats within the range of 32 bits. Their last digits are those of 32 bits, as in the source."""
     present = doubles([value for value in values if value is not None])
     try:
-        struct.pack(f"{len(present)}f", *present)
+        struct.pack(f"<{len(present)}f", *present)  # with native byte order it would not mind
     except OverflowError as error:
         raise Misfit("a number is beyond the range of 32 bits") from error
     return values
