@@ -1,0 +1,1 @@
+"""Avro bodies of Confluent's framing, read by generated code with an exact reader behind it."""

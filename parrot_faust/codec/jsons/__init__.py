@@ -1,0 +1,1 @@
+"""JSON events, with Connect's schema beside the payload and without."""

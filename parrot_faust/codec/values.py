@@ -1,0 +1,162 @@
+"""Connect's raw values made into the canonical values of `models.Kind`. Raise DecodeError, never round or cut."""
+
+from __future__ import annotations
+
+import math
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from datetime import UTC, date, datetime, time
+from decimal import Context, Decimal
+from typing import Any
+
+from parrot_faust.errors import DecodeError
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+FLOAT32_MAX = 3.4028234663852886e38
+
+# PostgreSQL's infinities as Debezium's microsecond timestamps carry them (the driver's values, which it means as
+# milliseconds). A coarser timestamp or an ISO text that stands for them becomes these, so that they compare equal.
+INFINITY_US, MINUS_INFINITY_US = 9223372036825200000, -9223372036832400000
+# The years that those values make when they are read as milliseconds.
+_INFINITE_YEAR = 290_000_000
+
+# Precise enough for any NUMERIC of PostgreSQL (131,072 digits before the point, 16,383 after), so nothing is rounded.
+EXACT = Context(prec=200_000)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+# Years outside 1..9999 are beyond datetime: they are counted by hand.
+_ISO = re.compile(
+    r"([+-]?\d{4,9})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)"
+)
+_DAYS_OF_400_YEARS = 146_097
+
+
+def integer(value: int) -> int:
+    """Return `value`, which must fit 64 bits."""
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise DecodeError(f"{value} does not fit 64 bits")
+    return value
+
+
+def micros_of_millis(value: int) -> int:
+    """Milliseconds as microseconds."""
+    micros = value * 1000
+    if not INT64_MIN <= micros <= INT64_MAX:
+        if value == INFINITY_US:
+            return INFINITY_US
+        if value == MINUS_INFINITY_US:
+            return MINUS_INFINITY_US
+        raise DecodeError(f"{value} ms is beyond what 64 bits of microseconds hold")
+    return micros
+
+
+def micros_of_nanos(value: int) -> int:
+    """Nanoseconds as microseconds, the rest cut towards the past: no store has room for it."""
+    return value // 1000
+
+
+def decimal_of_bytes(unscaled: bytes, scale: int) -> Decimal:
+    """The number whose big-endian two's complement digits are `unscaled`, exactly."""
+    return Decimal(int.from_bytes(unscaled, "big", signed=True)).scaleb(-scale, EXACT)
+
+
+def unbase64(text: str) -> bytes:
+    """The bytes that `text` stands for."""
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except (Base64Error, ValueError):
+        raise DecodeError(f"{text[:60]!r} is no base64") from None
+
+
+def variable_decimal(value: Any) -> Decimal:
+    """io.debezium.data.VariableScaleDecimal: a struct of scale and unscaled bytes (base64 text in JSON)."""
+    if not isinstance(value, dict):
+        raise DecodeError("a decimal of variable scale must be a struct of scale and value")
+    scale, unscaled = value.get("scale"), value.get("value")
+    if isinstance(unscaled, str):
+        unscaled = unbase64(unscaled)
+    # PostgreSQL allows scales of -1,000 to 16,383; a larger exponent is a way to fill memory.
+    if type(scale) is not int or not isinstance(unscaled, bytes) or abs(scale) > 20_000:
+        raise DecodeError("a decimal of variable scale must be a struct of scale and value")
+    return decimal_of_bytes(unscaled, scale)
+
+
+def float_of_text(value: float | str) -> float:
+    """A float, or one of the words that stand for what JSON has no number for."""
+    if isinstance(value, str):
+        if value not in ("NaN", "Infinity", "-Infinity"):
+            raise DecodeError(f"{value[:60]!r} is no number")
+        return float(value)
+    return value
+
+
+def float32(value: float) -> float:
+    """A float that single precision can hold."""
+    if math.isfinite(value) and abs(value) > FLOAT32_MAX:
+        raise DecodeError(f"{value} is beyond single precision")
+    return value
+
+
+def zoned_timestamp(text: str) -> int:
+    """Microseconds since the epoch of an ISO timestamp with its offset, any year. Nanoseconds are cut."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _far_timestamp(text)
+    if moment.tzinfo is None:
+        raise DecodeError(f"{text!r} has no time zone")
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def local_timestamp(text: str) -> int:
+    """Microseconds of an ISO timestamp; one without an offset is taken as UTC, which is how Debezium means it."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _far_timestamp(text)
+    delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def day_of_text(text: str) -> int:
+    """Days since the epoch of an ISO date."""
+    try:
+        return date.fromisoformat(text.removesuffix("Z")).toordinal() - _EPOCH_DAY
+    except ValueError:
+        raise DecodeError(f"{text[:60]!r} is no date") from None
+
+
+def time_of_text(text: str) -> int:
+    """Microseconds since midnight of an ISO time."""
+    try:
+        moment = time.fromisoformat(text.removesuffix("Z"))
+    except ValueError:
+        raise DecodeError(f"{text[:60]!r} is no time of day") from None
+    return ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 1_000_000 + moment.microsecond
+
+
+def _far_timestamp(text: str) -> int:
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise DecodeError(f"{text[:60]!r} is no timestamp with a time zone")
+    year = int(match[1])
+    if abs(year) > _INFINITE_YEAR:
+        return INFINITY_US if year > 0 else MINUS_INFINITY_US
+    cycle, within = divmod(year - 2000, 400)  # the calendar repeats itself every 400 years
+    try:
+        day = date(2000 + within, int(match[2]), int(match[3])).toordinal() - _EPOCH_DAY
+    except ValueError:
+        raise DecodeError(f"{text[:60]!r} is no timestamp with a time zone") from None
+    seconds = (int(match[4]) * 60 + int(match[5])) * 60 + int(match[6] or 0) - _offset_seconds(match[8])
+    fraction = int((match[7] or "0").ljust(6, "0")[:6])
+    return integer(((cycle * _DAYS_OF_400_YEARS + day) * 86_400 + seconds) * 1_000_000 + fraction)
+
+
+def _offset_seconds(text: str) -> int:
+    if text == "Z":
+        return 0
+    digits = text[1:].replace(":", "").ljust(6, "0")
+    seconds = (int(digits[:2]) * 60 + int(digits[2:4])) * 60 + int(digits[4:])
+    return -seconds if text[0] == "-" else seconds
