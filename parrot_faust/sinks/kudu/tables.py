@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from models import AppliedDdl, TableSchema
@@ -13,16 +14,21 @@ from parrot_faust.sinks.kudu.mapping import StoreColumn, store_columns
 from parrot_faust.sinks.kudu.outcomes import message
 from parrot_faust.sinks.kudu.settings import KuduSettings
 
-#: How often another process may come first before this one gives up: each time it has made a table or a column.
-ROUNDS = 10
+#: Seconds between two looks while another process changes the table: Kudu shows the old columns until every tablet has
+#: the new ones, which takes some tens of milliseconds.
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.2
 #: What Kudu says when another process was quicker, or is just about it: look again.
-OVERTAKEN = ("Already present", "already exists", "in progress", "not yet been created")
+OVERTAKEN = ("Already present", "already exists", "already reserved", "in progress")
 #: Kudu says this also while tablet servers are still starting.
 TOO_FEW_SERVERS = "not enough live tablet servers"
 
 
 def fit(
-    client: Any, settings: KuduSettings, schema: TableSchema, left: Callable[[], float]
+    client: Any,
+    settings: KuduSettings,
+    schema: TableSchema,
+    left: Callable[[], float],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[StoreTable, Sequence[AppliedDdl]]:
     """Make the target table fit rows of `schema`; return it as it then is, and what was done.
 
@@ -32,25 +38,27 @@ def fit(
     target = settings.target(schema)
     store_columns(schema)  # refuses what Kudu can't hold, before anything is made
     done: list[AppliedDdl] = []
-    for _ in range(ROUNDS):
+    pause = FIRST_PAUSE
+    while True:
         left()
         found = describe(client, target)
         started = time.monotonic()
         if found is None:
-            if _unless_overtaken(schema, lambda: _create(client, settings, schema, target)):
+            if here := _unless_overtaken(schema, lambda: _create(client, settings, schema, target)):
                 detail = f"{settings.of(schema.table).buckets} hash partitions on {', '.join(schema.key)}"
                 done.append(AppliedDdl(schema.table, target, "CreateTable", detail, time.monotonic() - started))
-            continue
-        missing = missing_columns(schema, found)
-        if not missing:
-            return found, done
-        if _unless_overtaken(schema, lambda columns=missing: _add(client, target, columns)):  # type: ignore[misc]
-            seconds = time.monotonic() - started
-            done += [
-                AppliedDdl(schema.table, target, "AddColumn", f"{column.name} {column.shape}", seconds)
-                for column in missing
-            ]
-    raise SinkUnavailable("kudu", f"table {target} kept changing while it was made to fit {schema.table}")
+        else:
+            missing = missing_columns(schema, found)
+            if not missing:
+                return found, done
+            if here := _unless_overtaken(schema, partial(_add, client, target, missing)):
+                seconds = time.monotonic() - started
+                for column in missing:
+                    detail = f"{column.name} {column.shape}"
+                    done.append(AppliedDdl(schema.table, target, "AddColumn", detail, seconds))
+        if not here:
+            sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def describe(client: Any, target: str) -> StoreTable | None:

@@ -45,7 +45,7 @@ def test_column_that_the_source_dropped_becomes_null() -> None:
 def test_unset_places_are_those_of_kudus_order() -> None:
     rows = [upsert(None, 7, "k", "1.00", unset=(0,)), upsert("n", 8, "k", "1.00")]
     first, second = preparer().prepare(rows).operations
-    assert (first.unset, second.unset) == ({2}, frozenset())
+    assert (first.unset, second.unset) == (frozenset({2}), frozenset())
 
 
 def test_bad_rows_are_named_and_their_neighbours_prepared() -> None:
