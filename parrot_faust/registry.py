@@ -176,14 +176,20 @@ def _inlined(tree: Any, definitions: dict[str, Any], done: set[str], namespace: 
         for name in (full, tree):
             if name in definitions and name not in done:
                 done.add(name)
-                return _inlined(definitions[name], definitions, done, "", depth + 1)
+                definition = definitions[name]
+                if isinstance(definition, dict):
+                    # Without a namespace of its own it must not take that of the place it is put in.
+                    definition = {"namespace": "", **definition}
+                return _inlined(definition, definitions, done, "", depth + 1)
         return tree
     if isinstance(tree, list):
         return [_inlined(each, definitions, done, namespace, depth + 1) for each in tree]
     if not isinstance(tree, dict):
         return tree
-    name = tree.get("name")
-    inner = name.rpartition(".")[0] if isinstance(name, str) and "." in name else tree.get("namespace", namespace)
+    own = tree.get("name")
+    inner = str(tree.get("namespace", namespace))
+    if isinstance(own, str) and "." in own:
+        inner = own.rpartition(".")[0]
     made = dict(tree)
     for part in ("type", "items", "values"):
         if part in made:

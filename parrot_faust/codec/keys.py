@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,74 +16,80 @@ from parrot_faust.codec.unset import Row
 _any = msgspec.json.Decoder()
 
 
-class Key(msgspec.Struct):
-    """The names in a message key, read; its values are read when they are wanted, which is for deletes.
-
-    `names` is empty for a key that is a bare value and names no column.
-    """
+class KeyReader(Protocol):
+    """Reads message keys of one shape. `names` is empty for keys that name no column."""
 
     names: tuple[str, ...]
-    reader: Any = None
-    data: Any = None
-
-    def values(self) -> Row:
-        """The canonical values in key order. Raise DecodeError that names the field."""
-        row: Row = self.reader.read(self.data)
-        return row
-
-    def columns(self) -> tuple[Column, ...]:
-        """The columns of the key alone."""
-        columns: tuple[Column, ...] = self.reader.columns
-        return columns
-
-
-class PlainKey:
-    """A key in JSON without schema: its types are what the topic's values showed."""
-
-    def __init__(self, names: tuple[str, ...], tree: dict[str, Any], plain: PlainReader) -> None:
-        self._names, self._tree, self._plain = names, tree, plain
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        return self._plain.key_columns(self._names, self._tree)
+        """The columns of the key alone."""
 
-    def read(self, _data: bytes) -> Row:
-        return self._plain.key(self._names, self._tree)
+    def read(self, data: bytes, /) -> Row:
+        """The canonical values in key order. Raise DecodeError that names the field."""
 
 
 class BareKey:
-    """A key that is no struct: a number or a text, which names no column."""
+    """Keys that are no struct: none, a number or a text. They name no column."""
 
     names: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
 
     def read(self, _data: bytes) -> Row:
+        """No values."""
         return ()
 
 
-def _json_key(shape: Shape) -> RowPayload | BareKey:
-    return RowPayload(shape) if shape.base is Base.STRUCT else BareKey()
+BARE = BareKey()
+
+
+class PlainKey:
+    """JSON keys without schema that have the fields `names`: their types are what the topic's values showed."""
+
+    def __init__(self, names: tuple[str, ...], plain: PlainReader) -> None:
+        self.names, self._plain = names, plain
+        self._tree: dict[str, Any] = {}
+
+    def seen(self, tree: dict[str, Any]) -> PlainKey:
+        """Take the key that was decoded last."""
+        self._tree = tree
+        return self
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the key alone, as far as they are known."""
+        return self._plain.key_columns(self.names, self._tree)
+
+    def read(self, _data: bytes) -> Row:
+        """The values of the key that was seen last."""
+        return self._plain.key(self.names, self._tree)
 
 
 class JsonKeys:
-    """Reads JSON keys of one topic, told apart by what they are."""
+    """Reads the JSON keys of one topic, told apart by what they are. `described` settles it beforehand."""
 
     def __init__(self, plain: PlainReader, *, described: bool | None) -> None:
-        self._plain, self._is_described = plain, described
-        self._described: Described[Row] = Described(_json_key)
+        self._plain, self._may_be_described = plain, described is not False
+        self._described: Described[Row] = Described(_described_key)
+        self._latest = PlainKey((), plain)
 
-    def key(self, data: bytes) -> Key:
-        """The key in `data`. Raise DecodeError when it is no JSON."""
-        if self._is_described is not False and data.startswith(b'{"schema":'):
-            reader, payload = self._described.payload(data)
+    def key(self, data: bytes) -> tuple[KeyReader, bytes]:
+        """The reader for a key, and what to give it. Raise DecodeError for a schema that is none."""
+        if self._may_be_described and data.startswith(b'{"schema":'):
+            reader, data = self._described.payload(data)
             if isinstance(reader, RowPayload | BareKey):
-                return Key(reader.names, reader, payload)
-            data = payload
+                return reader, data
         try:
             tree = _any.decode(data)
         except typed.ERRORS:
-            return Key(())  # a bare text, as StringConverter writes it, names no column
+            return BARE, data  # a bare text, as StringConverter writes it
         if not isinstance(tree, dict):
-            return Key(())
+            return BARE, data
         names = tuple(tree)
-        return Key(names, PlainKey(names, tree, self._plain), data)
+        if names != self._latest.names:
+            self._latest = PlainKey(names, self._plain)
+        return self._latest.seen(tree), data
+
+
+def _described_key(shape: Shape) -> RowPayload | BareKey:
+    return RowPayload(shape) if shape.base is Base.STRUCT else BARE

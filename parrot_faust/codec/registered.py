@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from models import Column
 from parrot_faust.codec.avro import schema
 from parrot_faust.codec.avro.reader import HEADER, EnvelopeReader, FlattenedReader, RowReader
 from parrot_faust.codec.event import Reader
-from parrot_faust.codec.keys import BareKey
+from parrot_faust.codec.keys import BARE, KeyReader
 from parrot_faust.codec.shape import Base, Shape
-from parrot_faust.codec.unset import Row
 from parrot_faust.errors import DecodeError, UnknownSchema
-
-
-class KeyReader(Protocol):
-    """Reads message keys of one shape."""
-
-    names: tuple[str, ...]
-    columns: tuple[Column, ...]
-
-    def read(self, _data: bytes, /) -> Row: ...
 
 
 class Registered:
@@ -50,22 +37,23 @@ class Registered:
 
     def value(self, data: bytes) -> Reader:
         """The reader for a framed record value. Raise UnknownSchema or DecodeError."""
-        reader = self._values.get(data[:HEADER])
+        header = data[:HEADER]
+        reader = self._values.get(header)
         if reader is None:
-            shape = self._shape(data)
-            reader = self._values[data[:HEADER]] = FlattenedReader(shape) if self._flattened else EnvelopeReader(shape)
+            shape = self._shape(header)
+            reader = self._values[header] = FlattenedReader(shape) if self._flattened else EnvelopeReader(shape)
         return reader
 
     def key(self, data: bytes) -> KeyReader:
         """The reader for a framed message key. Raise UnknownSchema or DecodeError."""
-        reader = self._keys.get(data[:HEADER])
+        header = data[:HEADER]
+        reader = self._keys.get(header)
         if reader is None:
-            shape = self._shape(data)
-            reader = self._keys[data[:HEADER]] = RowReader(shape) if shape.base is Base.STRUCT else BareKey()
+            shape = self._shape(header)
+            reader = self._keys[header] = RowReader(shape) if shape.base is Base.STRUCT else BARE
         return reader
 
-    def _shape(self, data: bytes) -> Shape:
-        header = data[:HEADER]
+    def _shape(self, header: bytes) -> Shape:
         if len(header) < HEADER:
             raise DecodeError(f"only {len(header)} bytes: Avro in Confluent's framing has a zero byte and a 4-byte id")
         shape = self._shapes.get(header)

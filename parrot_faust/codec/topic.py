@@ -9,7 +9,7 @@ from parrot_faust.codec.event import NOWHERE, Event
 from parrot_faust.codec.form import Form
 from parrot_faust.codec.jsons.described import Described, EnvelopePayload, FlattenedPayload
 from parrot_faust.codec.jsons.plain import PlainReader
-from parrot_faust.codec.keys import JsonKeys, Key
+from parrot_faust.codec.keys import BARE, JsonKeys, KeyReader
 from parrot_faust.codec.record import Record
 from parrot_faust.codec.registered import Registered
 from parrot_faust.codec.shape import Shape
@@ -34,6 +34,7 @@ class Topic:
         intern: dict[str, TableSchema],
     ) -> None:
         self._name, self._form, self._settings_key = name, form, key
+        self._avro, self._json, self._may_be_described = form.avro, form.json, form is not Form.JSON
         self._flattened = form is Form.FLATTENED
         self._registered = registered
         self._plain = PlainReader(columns, envelope=not self._flattened)
@@ -60,14 +61,14 @@ class Topic:
         if op is Op.TRUNCATE:
             schema = self._truncated(event)
             return schema, Change(op, index, record.offset, event.time_us, (), None, None)
-        key = self._key(record.key)
+        key, key_data = self._key(record.key)
         names = key.names or self._settings_key
         if not names:
             raise TableRefused(self._name, _NO_KEY if record.key is None else _BARE_KEY)
         binding = self._bindings.binding(event.columns, names, event.origin)
         after, unset = event.after, event.unset
         if after is None or not binding.key_places.isdisjoint(unset):
-            values = self._old_key(key, binding, event)
+            values = self._old_key(key, key_data, binding, event)
         else:
             values = binding.key_of(after)
         if None in values:
@@ -76,20 +77,20 @@ class Topic:
 
     def _event(self, data: bytes) -> Event | None:
         if data[:1] == b"\x00":
-            if not self._form.avro:
+            if not self._avro:
                 raise DecodeError(f"Avro in a topic whose format is set to {self._form}")
             return self._registered.value(data).read(data)
-        if not self._form.json:
+        if not self._json:
             raise DecodeError(
                 f"the first byte is {data[:1].hex() or 'missing'}, not the zero byte of Confluent's framing"
             )
-        if self._form is Form.JSON_SCHEMA or (self._form is not Form.JSON and data.startswith(b'{"schema":')):
+        if self._may_be_described and (data.startswith(b'{"schema":') or self._form is Form.JSON_SCHEMA):
             return self._described_event(data)
         try:
             return self._plain.read(data)
         except DecodeError:
             # The two halves of a message with schema may come in any order and with any white space.
-            if self._form is not Form.JSON and b'"payload"' in data and b'"schema"' in data:
+            if self._may_be_described and b'"payload"' in data and b'"schema"' in data:
                 return self._described_event(data)
             raise
 
@@ -100,19 +101,18 @@ class Topic:
     def _payload_reader(self, shape: Shape) -> EnvelopePayload | FlattenedPayload:
         return FlattenedPayload(shape) if self._flattened else EnvelopePayload(shape)
 
-    def _key(self, data: bytes | None) -> Key:
+    def _key(self, data: bytes | None) -> tuple[KeyReader, bytes]:
         if data is None:
-            return Key(())
+            return BARE, b""
         if data[:1] == b"\x00":
-            reader = self._registered.key(data)
-            return Key(reader.names, reader, data)
+            return self._registered.key(data), data
         return self._keys.key(data)
 
-    def _old_key(self, key: Key, binding: Binding, event: Event) -> Row:
+    def _old_key(self, key: KeyReader, data: bytes, binding: Binding, event: Event) -> Row:
         """The key of a deleted row: the message key says it, else the row before."""
         if key.names:
             try:
-                return key.values()
+                return key.read(data)
             except DecodeError as error:
                 raise DecodeError(f"message key: {error}") from None
         if event.before is None:
@@ -121,15 +121,15 @@ class Topic:
 
     def _removal(self, index: int, record: Record) -> tuple[TableSchema, Change]:
         """A flattened topic's tombstone: the only trace of a delete, or a repetition of it, which does no harm."""
-        key = self._key(record.key)
+        key, data = self._key(record.key)
         if not key.names:
             raise TableRefused(self._name, _BARE_KEY)
         binding = self._bindings.latest
         if binding is None or binding.schema.key != key.names:
-            columns = key.columns()
+            columns = key.columns
             # Equal key columns must be one object, for a binding is looked up by it.
             binding = self._bindings.binding(self._key_columns.setdefault(columns, columns), key.names, NOWHERE)
-        values = self._old_key(key, binding, Event((), Op.DELETE, None, None, 0, NOWHERE))
+        values = self._old_key(key, data, binding, Event((), Op.DELETE, None, None, 0, NOWHERE))
         if None in values:
             raise DecodeError(f"{key.names[values.index(None)]}: a key column is null")
         return binding.schema, Change(Op.DELETE, index, record.offset, record.timestamp * 1000, values, None, None)

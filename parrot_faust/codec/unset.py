@@ -16,7 +16,8 @@ Row = tuple[Any, ...]
 PLACEHOLDER = "__debezium_unavailable_value"
 
 _RAW = PLACEHOLDER.encode()
-_BASE64 = b64encode(_RAW).decode()
+_BASE64_RAW = b64encode(_RAW)
+_BASE64 = _BASE64_RAW.decode()
 # Java's UUID.nameUUIDFromBytes, which is how Debezium makes the element of a uuid array.
 _UUID = str(UUID(bytes=md5(_RAW, usedforsecurity=False).digest(), version=3))
 _TEXT = msgspec.json.Encoder().encode
@@ -39,17 +40,17 @@ _SPELT_OTHERWISE = frozenset({"array", "map", "struct", "union", "geometry"})
 
 
 class Unset:
-    """Finds the places in rows of one shape."""
+    """Finds the places in rows of one shape. `base64` says whether bytes travel so."""
 
-    def __init__(self, columns: tuple[Column, ...]) -> None:
+    def __init__(self, columns: tuple[Column, ...], *, base64: bool = True) -> None:
         self._places = tuple(place for place, column in enumerate(columns) if column.kind in (Kind.STRING, Kind.BYTES))
         self._geometries = frozenset(place for place, column in enumerate(columns) if column.semantic == "geometry")
         self._always = any(column.semantic in _SPELT_OTHERWISE for column in columns)
-        self._base64 = _BASE64.encode()
+        self._base64 = base64
 
     def maybe(self, data: bytes) -> bool:
         """Whether the record `data` may hold such a place: quick, and never wrongly False."""
-        return self._always or _RAW in data or self._base64 in data
+        return self._always or _RAW in data or (self._base64 and _BASE64_RAW in data)
 
     def split(self, row: Row) -> tuple[Row, tuple[int, ...]]:
         """Return the row with None in the unset places, and the places."""

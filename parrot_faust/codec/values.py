@@ -6,7 +6,7 @@ import math
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ _INFINITE_YEAR = 290_000_000
 # Precise enough for any NUMERIC of PostgreSQL (131,072 digits before the point, 16,383 after), so nothing is rounded.
 EXACT = Context(prec=200_000)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 # Years outside 1..9999 are beyond datetime: they are counted by hand.
 _ISO = re.compile(
@@ -106,8 +107,7 @@ def zoned_timestamp(text: str) -> int:
         return _far_timestamp(text)
     if moment.tzinfo is None:
         raise DecodeError(f"{text!r} has no time zone")
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def local_timestamp(text: str) -> int:
@@ -116,8 +116,7 @@ def local_timestamp(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return _far_timestamp(text)
-    delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
 def day_of_text(text: str) -> int:

@@ -7,6 +7,7 @@ and the caller then reads it again with `exact`, which says what is wrong.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from decimal import Decimal
@@ -26,7 +27,7 @@ RowFunction = Callable[[bytes, int], tuple[Row, int]]
 EnvelopeFunction = Callable[[bytes, int], tuple[Op, Row | None, Row | None, int, Origin, int]]
 
 #: What reading a bad record may raise in generated code, besides DecodeError.
-ERRORS = (IndexError, ValueError, KeyError, TypeError, OverflowError, ArithmeticError, struct.error)
+ERRORS = (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError, ArithmeticError, struct.error)
 
 _WIDE: dict[int, wide.Wide] = {8: wide.bounded(8), 16: wide.bounded(16), 32: wide.bounded(32), 64: wide.wide}
 _SMALL = {
@@ -41,6 +42,8 @@ class _Source:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        #: Declarations that must stand first.
+        self.first: list[str] = []
         self._depth = 1
         self.names: dict[str, Any] = {
             "bools": (False, True),
@@ -75,6 +78,9 @@ class _Source:
         self._depth += 1
         return True
 
+    def open(self) -> None:
+        self._depth += 1
+
     def close(self, opened: bool) -> None:
         self._depth -= opened
 
@@ -84,7 +90,11 @@ class _Source:
         self.add(*([take] if take else []), "p = e")
 
     def compiled(self, result: str) -> Any:
-        source = "def function(b, p):\n" + "\n".join([*self._lines, f"    return {result}"]) + "\n"
+        source = (
+            "def function(b, p):\n"
+            + "\n".join([*(f"    {line}" for line in self.first), *self._lines, f"    return {result}"])
+            + "\n"
+        )
         exec(compile(source, "<generated Avro reader>", "exec"), self.names)  # noqa: S102 - made of positions alone
         return self.names["function"]
 
@@ -103,21 +113,22 @@ def envelope_function(envelope: Shape, row: RowFunction) -> EnvelopeFunction:
     source = _Source()
     source.names["row"] = row
     source.add("op = before = after = db = space = table = us = None; ms = 0")
+    passed: list[Shape] = []
     for name, field in envelope.fields:
-        if name in ("before", "after"):
-            opened = source.present(field, name)
-            source.add(f"{name}, p = row(b, p)")
-            source.close(opened)
-        elif name == "op":
-            opened = source.present(field, None)
+        block = name == "source" and field.base is Base.STRUCT
+        if name not in ("before", "after", "op") and not block:
+            passed.append(field)
+            continue
+        _skip(source, passed)
+        opened = source.present(field, name if name in ("before", "after") else None)
+        if name == "op":
             source.text("op = ops[b[p:e]]")
-            source.close(opened)
-        elif name == "source" and field.base is Base.STRUCT:
-            opened = source.present(field, None)
+        elif block:
             _source_block(source, field)
-            source.close(opened)
         else:
-            _skip(source, field)
+            source.add(f"{name}, p = row(b, p)")
+        source.close(opened)
+    _skip(source, passed)
     source.add("if us is None:", "    us = millis(b, ms) if ms else 0")
     return source.compiled("op, before, after, us, (db, space, table), p")  # type: ignore[no-any-return]
 
@@ -126,36 +137,81 @@ def _millis(data: bytes, at: int) -> int:
     return values.micros_of_millis(exact.varint(data, at, "source.ts_ms")[0])
 
 
+#: The parts of the source block that say where a change comes from, and their variables.
 _PARTS = {"db": "db", "schema": "space", "table": "table"}
+#: Texts that are the same in nearly every event of a topic.
+_STEADY = frozenset({"version", "connector", "name", "snapshot", *_PARTS})
 
 
 def _source_block(source: _Source, shape: Shape) -> None:
+    passed: list[Shape] = []
+    steady: list[tuple[str, Shape]] = []
     for name, field in shape.fields:
-        if name in _PARTS and field.base is Base.STRING and not field.symbols:
-            opened = source.present(field, _PARTS[name])
-            source.text(f"{_PARTS[name]} = b[p:e]")
-            source.close(opened)
-        elif name == "ts_us" and field.base is Base.INT64:
+        if name in _STEADY and field.base is Base.STRING and not field.symbols:
+            _skip(source, passed)
+            steady.append((name, field))
+            continue
+        _steady(source, steady)
+        if name == "ts_us" and field.base is Base.INT64:
+            _skip(source, passed)
             opened = source.present(field, "us")
             source.add("n = b[p]; p += 1", "us, p = wide(b, p, n) if n > 127 else ((n >> 1) ^ -(n & 1), p)")
             source.close(opened)
-        elif name == "ts_ms" and field.base is Base.INT64 and not field.optional:
-            source.add("ms = p")  # read only when ts_us says nothing
-            _skip(source, field)
         else:
-            _skip(source, field)
+            if name == "ts_ms" and field.base is Base.INT64 and not field.optional:
+                _skip(source, passed)
+                source.add("ms = p")  # read only when ts_us says nothing
+            passed.append(field)
+    _skip(source, passed)
+    _steady(source, steady)
 
 
-def _skip(source: _Source, shape: Shape) -> None:
-    opened = source.present(shape, None)
-    if shape.base in INTEGER_BITS or shape.symbols:
-        source.add("while b[p] > 127:", "    p += 1", "p += 1")
-    elif shape.base in (Base.STRING, Base.BYTES) and shape.size < 0:
-        source.text("")
-    else:
-        plain = source.give(_required(shape))
-        source.add(f"_, p = read({plain}, b, p, '')")
-    source.close(opened)
+def _steady(source: _Source, fields: list[tuple[str, Shape]]) -> None:
+    """Read texts in a row. Equal bytes mean equal texts, so those of the record before are remembered."""
+    if not fields:
+        return
+    same, size, old = source.give(b"\x80"), source.give(0), source.give(())
+    wanted = "".join(f"{_PARTS[name]}, " for name, _ in fields if name in _PARTS)
+    source.first.append(f"global {same}, {size}, {old}")
+    source.add(f"if b.startswith({same}, p):", f"    p += {size}")
+    if wanted:
+        source.add(f"    {wanted}= {old}")
+    source.add("else:", "    s = p")
+    source.open()
+    for name, field in fields:
+        opened = source.present(field, _PARTS.get(name))
+        source.text(f"{_PARTS[name]} = b[p:e]" if name in _PARTS else "")
+        source.close(opened)
+    # Not of a record that ends within them.
+    source.add("if p <= len(b):", f"    {same} = b[s:p]; {size} = p - s; {old} = ({wanted})")
+    source.close(True)
+    fields.clear()
+
+
+def _skip(source: _Source, shapes: list[Shape]) -> None:
+    """Go past fields that nobody wants; runs of numbers in one step."""
+    pattern = b""
+    for shape in shapes:
+        if shape.base in INTEGER_BITS or shape.symbols:
+            number = rb"[\x80-\xff]*+[\x00-\x7f]"
+            null, other = (rb"\x00", rb"\x02") if shape.null_tag == 0 else (rb"\x02", rb"\x00")
+            pattern += b"(?:" + null + b"|" + other + number + b")" if shape.optional else number
+            continue
+        pattern = _skip_numbers(source, pattern)
+        opened = source.present(shape, None)
+        if shape.base in (Base.STRING, Base.BYTES) and shape.size < 0:
+            source.text("")
+        else:
+            source.add(f"_, p = read({source.give(_required(shape))}, b, p, '')")
+        source.close(opened)
+    _skip_numbers(source, pattern)
+    shapes.clear()
+
+
+def _skip_numbers(source: _Source, pattern: bytes) -> bytes:
+    if pattern:
+        source.add(f"p = {source.give(re.compile(pattern, re.DOTALL).match)}(b, p).end()")
+    return b""
 
 
 def _column(source: _Source, shape: Shape, name: str, target: str) -> None:

@@ -24,7 +24,7 @@ class EnvelopeReader:
         row = row_shape(shape)
         self._fields = Fields(row) if row is not None else None
         self.columns: tuple[Column, ...] = self._fields.columns if self._fields else ()
-        self._unset = Unset(self.columns)
+        self._unset = Unset(self.columns, base64=False)
         self._fast = generated.envelope_function(shape, generated.row_function(row)) if row is not None else None
 
     def read(self, data: bytes) -> Event:
@@ -90,7 +90,7 @@ class FlattenedReader:
         self._rows = RowReader(shape)
         self._layout = flattened.Layout(self._rows.columns)
         self.columns = self._layout.columns
-        self._unset = Unset(self.columns)
+        self._unset = Unset(self.columns, base64=False)
 
     def read(self, data: bytes) -> Event:
         """Return the event in a whole framed record value. Raise DecodeError that names the field."""

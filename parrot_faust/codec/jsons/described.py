@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from models import Column
+from models import Column, Kind
 from parrot_faust.codec import flattened, values
 from parrot_faust.codec.event import OPS, Event, Fields, check, op_of, row_shape, time_of, with_unset
 from parrot_faust.codec.jsons import schema, typed
@@ -86,7 +86,7 @@ class EnvelopePayload:
     def __init__(self, shape: Shape) -> None:
         row = row_shape(shape)
         self.columns: tuple[Column, ...] = Fields(row).columns if row is not None else ()
-        self._unset = Unset(self.columns)
+        self._unset = _unset(self.columns)
         fields, loose = ([], []) if row is None else (_fields(row), _fields(row, words=True))
         self._strict = _EnvelopeDecoder(fields)
         self._loose = _EnvelopeDecoder(loose)
@@ -142,7 +142,7 @@ class FlattenedPayload:
     def __init__(self, shape: Shape) -> None:
         self._rows = RowPayload(shape)
         self._layout = flattened.Layout(self._rows.columns)
-        self._unset = Unset(self._layout.columns)
+        self._unset = _unset(self._layout.columns)
 
     def read(self, payload: bytes) -> Event | None:
         """Return the event, None for null. Raise DecodeError that names the field."""
@@ -150,6 +150,10 @@ class FlattenedPayload:
             return None
         event = self._layout.event(self._rows.read(payload))
         return with_unset(event, self._unset) if self._unset.maybe(payload) else event
+
+
+def _unset(columns: tuple[Column, ...]) -> Unset:
+    return Unset(columns, base64=any(column.kind is Kind.BYTES for column in columns))
 
 
 def _fields(row: Shape, *, words: bool = False) -> list[typed.Field]:

@@ -115,9 +115,9 @@ class PlainReader:
                     value = msgspec.convert(value, known.wire)
                     value = known.convert(value) if known.convert is not None else value
                 except msgspec.ValidationError as error:
-                    raise DecodeError(f"message key: {name}: {error}") from None
+                    raise DecodeError(f"{name}: {error}") from None
                 except DecodeError as error:
-                    raise DecodeError(f"message key: {name}: {error}") from None
+                    raise DecodeError(f"{name}: {error}") from None
             values.append(value)
         return tuple(values)
 
