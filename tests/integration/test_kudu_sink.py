@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -307,6 +308,19 @@ def test_server_that_does_not_answer_is_told_before_the_deadline(sink: KuduSink,
     assert time.monotonic() < deadline
     write(sink, shape, upserts((2, "b")))
     assert sorted(sink.read(shape)) == [(1, "a"), (2, "b")]
+
+
+def test_master_that_does_not_answer_is_told_before_the_deadline(sink: KuduSink, servers: Servers, name: str) -> None:
+    shape = schema(name, ID, TEXT)
+    deadline = soon(2)
+    servers.master.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(SinkUnavailable):
+            sink.ensure(shape, deadline)
+        assert time.monotonic() < deadline
+    finally:
+        servers.master.send_signal(signal.SIGCONT)
+    write(sink, shape, upserts((1, "a")))
 
 
 def test_passed_deadline_sends_nothing(sink: KuduSink, name: str) -> None:

@@ -51,9 +51,10 @@ class KuduSink:
         """Create the table or add the columns it lacks; free when this shape was seen before."""
         if schema.fingerprint in self._preparers:
             return ()
-        self._opened()
-        # Kudu's client takes its time-outs when it connects, and a shape is new seldom enough to connect for it.
-        store, done = fit(self._connect(self._left(deadline)), self.settings, schema, lambda: self._left(deadline))
+        client = self._opened()
+        if (left := self._left(deadline)) < self.settings.timeout_s:
+            client = self._connect(left)  # a client takes its time-outs when it connects, and has them for good
+        store, done = fit(client, self.settings, schema, lambda: self._left(deadline))
         self._tables[schema.fingerprint] = self._open_table(store.name)
         self._preparers[schema.fingerprint] = Preparer(lay_out(schema, store))
         return done

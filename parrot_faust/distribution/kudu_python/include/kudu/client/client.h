@@ -163,7 +163,13 @@ class KuduClientBuilder {
   KuduClientBuilder& master_server_addrs(const std::vector<std::string>& addresses);
   KuduClientBuilder& add_master_server_addr(const std::string& address);
   KuduClientBuilder& default_admin_operation_timeout(const MonoDelta& timeout);
-  KuduClientBuilder& default_rpc_timeout(const MonoDelta& timeout);
+  // kudu-python can't set how long a server may take over its part of a new connection, which is 3 s by default: whoever
+  // bounds calls more tightly means this as well.
+  PARROT_ALWAYS_INLINE KuduClientBuilder& default_rpc_timeout(const MonoDelta& timeout) {
+    if (timeout.ToMilliseconds() < 3000) connection_negotiation_timeout(timeout);
+    return RpcTimeoutHere(timeout);
+  }
+  KuduClientBuilder& connection_negotiation_timeout(const MonoDelta& timeout);
   KuduClientBuilder& sasl_protocol_name(const std::string& name);
   KuduClientBuilder& require_authentication(bool required);
   KuduClientBuilder& encryption_policy(EncryptionPolicy policy);
@@ -175,6 +181,8 @@ class KuduClientBuilder {
   }
 
  private:
+  KuduClientBuilder& RpcTimeoutHere(const MonoDelta& timeout) __asm__(
+      "_ZN4kudu6client17KuduClientBuilder19default_rpc_timeoutERKNS_9MonoDeltaE");
   Status BuildHere(sp::shared_ptr<KuduClient>* client) __asm__(
       "_ZN4kudu6client17KuduClientBuilder5BuildEPNSt3tr110shared_ptrINS0_10KuduClientEEE");
 
