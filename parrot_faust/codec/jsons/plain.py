@@ -81,15 +81,19 @@ class PlainReader:
     def read(self, data: bytes) -> Event | None:
         """Return the event, None for JSON's null. Raise DecodeError that names the field."""
         layout = self._current
+        mismatch: msgspec.ValidationError | None = None
         if layout is not None:
             try:
                 struct = layout.decoder.decode(data)
-            except msgspec.ValidationError:
-                layout = None  # another shape, or a bad record
+            except msgspec.ValidationError as error:
+                layout, mismatch = None, error  # another shape, or a bad record
             except typed.ERRORS as error:
                 raise typed.explain(error) from None
         if layout is None:
-            tree = typed.decode(_any, data)
+            try:
+                tree = _any.decode(data)
+            except typed.ERRORS as error:
+                raise typed.explain(mismatch or error, _ADVICE if mismatch else "") from None
             if tree is None:
                 return None
             layout = self._layout_of(tree)
