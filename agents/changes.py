@@ -1,0 +1,301 @@
+"""Agent `changes`: decode, check, fan out.
+
+Every record of a batch ends as exactly one of: forwarded to each sink's writes topic, held in quarantine, dropped by a
+rule, dead-lettered, tombstone, or skipped (a message without a row). The batch is settled when the broker has
+confirmed all that was made from it, and not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.outbox import Outbox
+from agents.rule_book import RuleBook
+from agents.schema_book import SchemaBook
+from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema
+from parrot_faust.codec import Decoded, Decoder, Segment
+from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
+from parrot_faust.delivery.retry import delays
+from parrot_faust.delivery.stats import Outcome, Stats
+from parrot_faust.delivery.versions import VersionClock, floor_of
+from parrot_faust.errors import RegistryUnavailable, RowTooLarge
+from parrot_faust.names import Names
+from parrot_faust.registry import RegistryClient
+from parrot_faust.transport import Batch, Record
+
+#: The committed offset and note of a source partition.
+CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where the changes of a table go, and how large a chunk may be. `partitions` is that of every writes topic."""
+
+    sinks: Callable[[str], Sequence[str]]
+    partitions: int
+    chunk_rows: int
+    chunk_bytes: int
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A source partition as this worker reads it."""
+
+    generation: int
+    next_offset: int
+    clock: VersionClock
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one batch has come to."""
+
+    batch: Batch
+    pending: list[Awaitable[Any]] = field(default_factory=list)
+    outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
+
+    def settle(self, outcome: Outcome, offset: int) -> None:
+        self.outcomes.setdefault(outcome, []).append(offset)
+
+
+class Changes:
+    """Takes batches of source topics in order. One instance a worker."""
+
+    def __init__(
+        self,
+        *,
+        decoder: Decoder,
+        registry: RegistryClient | None,
+        rules: RuleBook,
+        schemas: SchemaBook,
+        outbox: Outbox,
+        names: Names,
+        targets: Targets,
+        stats: Stats,
+        committed_note: CommittedNote,
+        fatal: Callable[[BaseException], None],
+        log: Any,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._decoder, self._registry = decoder, registry
+        self._rules, self._schemas = rules, schemas
+        self._outbox, self._names, self._targets = outbox, names, targets
+        self._stats, self._committed_note = stats, committed_note
+        self._fatal, self._log, self._jitter = fatal, log, jitter
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._confirming: set[asyncio.Task[None]] = set()
+
+    async def take(self, batch: Batch) -> None:
+        """Decode, check and send a batch; it is settled in the background once the broker has everything."""
+        started = time.perf_counter()
+        lane = await self._lane(batch)
+        await self._learn_schemas(batch.records)
+        decoded = self._decoder.decode(batch.topic, batch.records)
+        decoded_at = time.perf_counter()
+        await asyncio.sleep(0)  # decoding was the longest stretch without yielding: let heartbeats and others in
+
+        work = _Work(batch)
+        checking = 0.0
+        for segment in decoded.segments:
+            checking += await self._take_segment(work, lane, segment)
+        await self._take_failures(work, decoded)
+        lane.next_offset = batch.last + 1
+
+        task = asyncio.create_task(self._settle(work, decoded, str(lane.clock.last)))
+        self._confirming.add(task)
+        task.add_done_callback(self._confirming.discard)
+        ended = time.perf_counter()
+        self._stats.agent_step(
+            "changes",
+            changes=len(batch),
+            decode_ms=(decoded_at - started) * 1e3,
+            check_ms=checking * 1e3,
+            send_ms=(ended - decoded_at - checking) * 1e3,
+        )
+
+    # -- before the rows ---------------------------------------------------------------------------------------------
+
+    async def _lane(self, batch: Batch) -> _Lane:
+        key = (batch.topic, batch.partition)
+        lane = self._lanes.get(key)
+        if lane is None or lane.generation != batch.generation or batch.first < lane.next_offset:
+            # Newly assigned, or read again from the committed offset: versions begin where that commit left them.
+            committed = await self._committed_note(*key)
+            floor = floor_of(committed[1]) if committed else 0
+            lane = self._lanes[key] = _Lane(batch.generation, batch.first, VersionClock(floor))
+        return lane
+
+    async def _learn_schemas(self, records: Sequence[Record]) -> None:
+        missing = self._decoder.missing(records)
+        if missing and self._registry is None:
+            for schema_id in missing:
+                self._decoder.learn(schema_id, None)
+            return
+        waits = delays(0.5, 30.0, self._jitter)
+        while missing and self._registry is not None:
+            try:
+                for schema_id in sorted(missing):
+                    self._decoder.learn(schema_id, await self._registry.schema(schema_id))
+                return
+            except RegistryUnavailable as error:
+                wait = next(waits)
+                self._log.warning("%s; trying again in %.1f s", error, wait)
+                await asyncio.sleep(wait)
+                missing = self._decoder.missing(records)
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    async def _take_segment(self, work: _Work, lane: _Lane, segment: Segment) -> float:
+        """Check a run of changes of one shape and send the rows that pass. Return the seconds spent checking."""
+        schema, changes = segment.schema, segment.changes
+        if announcement := await self._schemas.seen(schema, work.batch):
+            work.pending.append(announcement)
+        versions = lane.clock.advance(change.time_us for change in changes)
+
+        started = time.perf_counter()
+        held = await self._check(work, schema, changes)
+        checking = time.perf_counter() - started
+
+        rows: list[Row] = []
+        times: list[int] = []
+        passed: list[int] = []
+        for position, change in enumerate(changes):
+            if position in held:
+                continue
+            if change.op is Op.TRUNCATE:
+                self._log.warning(
+                    "%s was truncated at the source (offset %d); the stores keep their rows, because truncates are "
+                    "reported and not applied",
+                    schema.table,
+                    change.offset,
+                )
+                work.settle(Outcome.SKIPPED, change.offset)
+                continue
+            rows.append(row_of(change, versions[position]))
+            times.append(0 if change.op is Op.READ else change.time_us)
+            passed.append(change.offset)
+        if rows:
+            await self._forward(work, schema, rows, times, changes)
+        return checking
+
+    async def _check(self, work: _Work, schema: TableSchema, changes: Sequence[Change]) -> set[int]:
+        """Return the positions of changes that rules held back, having sent or counted each."""
+        compiled = self._rules.compiled(schema)
+        if compiled is None:
+            return set()
+        held = set()
+        for position, mask in compiled.scan(changes):
+            change = changes[position]
+            failures = compiled.explain(change, mask)
+            for failure in failures:
+                self._stats.rule_failed(
+                    schema.table, failure.rule, failure.version, work.batch.partition, change.offset
+                )
+            action = compiled.action(mask)
+            if action is Action.WARN:
+                work.settle(Outcome.WARNED, change.offset)
+                continue
+            held.add(position)
+            if action is Action.DROP:
+                work.settle(Outcome.DROPPED, change.offset)
+            else:
+                work.settle(Outcome.QUARANTINED, change.offset)
+                work.pending.append(await self._outbox.hold(self._quarantined(work.batch, change, failures)))
+        return held
+
+    async def _forward(
+        self, work: _Work, schema: TableSchema, rows: Sequence[Row], times: Sequence[int], changes: Sequence[Change]
+    ) -> None:
+        batch, targets = work.batch, self._targets
+        origin = Origin(batch.topic, batch.partition, batch.generation)
+        partition = writes_partition(batch.topic, batch.partition, targets.partitions)
+        sinks = targets.sinks(batch.topic)
+        key = f"{batch.topic}/{batch.partition}".encode()
+        packed = pack(origin, schema, rows, times, max_rows=targets.chunk_rows, max_bytes=targets.chunk_bytes)
+        for chunk in packed:
+            if chunk.data is None:
+                change = next(change for change in changes if change.offset == chunk.rows[0].offset)
+                error = RowTooLarge(schema.table, chunk.size, targets.chunk_bytes)
+                work.settle(Outcome.DEAD_LETTERED, change.offset)
+                work.pending.append(
+                    await self._outbox.hold(self._dead(batch, change.index, type(error).__name__, str(error)))
+                )
+                continue
+            for row in chunk.rows:
+                work.settle(Outcome.FORWARDED, row.offset)
+            for sink in sinks:
+                work.pending.append(
+                    await self._outbox.send(self._names.writes(sink), chunk.data, key=key, partition=partition)
+                )
+
+    # -- what is held back -------------------------------------------------------------------------------------------
+
+    async def _take_failures(self, work: _Work, decoded: Decoded) -> None:
+        for failure in decoded.failures:
+            name, text = type(failure.error).__name__, str(failure.error)
+            self._log.warning(
+                "dead letter: %s[%d] offset %d: %s: %s",
+                work.batch.topic,
+                work.batch.partition,
+                failure.offset,
+                name,
+                text,
+            )
+            work.settle(Outcome.DEAD_LETTERED, failure.offset)
+            work.pending.append(await self._outbox.hold(self._dead(work.batch, failure.index, name, text)))
+
+    def _dead(self, batch: Batch, index: int, error: str, message: str) -> DeadLetter:
+        record = batch.records[index]
+        return DeadLetter(
+            topic=batch.topic,
+            partition=batch.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            stage=Stage.DECODE,
+            error=error,
+            message=message,
+            timestamp_ms=record.timestamp,
+        )
+
+    def _quarantined(self, batch: Batch, change: Change, failures: Sequence[RuleFailure]) -> DeadLetter:
+        record = batch.records[change.index]
+        return DeadLetter(
+            topic=batch.topic,
+            partition=batch.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            stage=Stage.CHECK,
+            error="RuleFailed",
+            message="; ".join(f"{failure.rule}: {failure.reason}" for failure in failures),
+            timestamp_ms=record.timestamp,
+            rule=",".join(failure.rule for failure in failures),
+            rules_version=failures[0].version,
+        )
+
+    # -- settling ----------------------------------------------------------------------------------------------------
+
+    async def _settle(self, work: _Work, decoded: Decoded, note: str) -> None:
+        """The commit order of this agent: everything made from the batch is confirmed, then the batch is settled."""
+        try:
+            await self._outbox.confirm(work.pending)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing after this batch may be committed
+            self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
+            self._fatal(error)
+            return
+        self._stats.source_batch(
+            work.batch.topic,
+            work.batch.partition,
+            work.batch.first,
+            work.batch.last,
+            captured=[record.offset for record in work.batch.records],
+            tombstones=decoded.tombstones,
+            skipped=decoded.skipped,
+            outcomes=work.outcomes,
+        )
+        work.batch.done(note)

@@ -1,0 +1,100 @@
+"""Which rules are in force for a table, compiled for the shape its changes have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from models import TableSchema
+from parrot_faust.errors import SettingsError
+from parrot_faust.quality import Compiled, RuleSet, compile_rules, load
+
+
+class RuleEntry(msgspec.Struct, frozen=True):
+    """A table's entry in the rules table. `at_ms` is when it was published, `origin` by which file or command."""
+
+    version: str
+    rules: str
+    origin: str
+    at_ms: int
+
+
+class Log(Protocol):
+    """What is used of a logger."""
+
+    def info(self, message: str, *args: object) -> None: ...
+    def error(self, message: str, *args: object) -> None: ...
+
+
+class RuleBook:
+    """Rule sets by table: those of files given at start, and those of the rules table, whichever is newer.
+
+    A file given at start is in force from the first record, whatever the table says; an entry that is published later
+    replaces it at the next batch. Compiled checks are kept per set and shape, so that asking costs a look-up.
+    """
+
+    def __init__(self, files: Mapping[str, RuleSet], started_ms: int, log: Log) -> None:
+        self._files = dict(files)
+        self._entries: Mapping[str, Any] = {}
+        self._started_ms, self._log = started_ms, log
+        self._parsed: dict[str, tuple[str, RuleSet]] = {}
+        self._compiled: dict[str, tuple[str, str, Compiled]] = {}
+
+    def attach(self, entries: Mapping[str, Any]) -> None:
+        """Use `entries` (table to encoded `RuleEntry`), the rules table that every worker sees."""
+        self._entries = entries
+
+    def files(self) -> Mapping[str, RuleSet]:
+        """The rule sets of files, by table."""
+        return self._files
+
+    def in_force(self, table: str) -> RuleSet | None:
+        """The rule set that checks a table's changes now, None when it has none."""
+        raw = self._entries.get(table)
+        if raw is None:
+            return self._files.get(table)
+        known = self._parsed.get(table)
+        if known is None or known[0] != raw:
+            entry = msgspec.json.decode(raw, type=RuleEntry)
+            file = self._files.get(table)
+            if file is not None and entry.at_ms < self._started_ms and entry.version != file.version:
+                chosen = file
+            else:
+                chosen = RuleSet.from_json(entry.rules)
+            self._parsed[table] = known = (raw, chosen)
+            self._log.info("rules of %s: version %s is in force (%s)", table, chosen.version, entry.origin)
+        return known[1]
+
+    def compiled(self, schema: TableSchema) -> Compiled | None:
+        """The checks of a table for the shape `schema`, None when it has no rules."""
+        rules = self.in_force(schema.table)
+        if rules is None or not rules.rules:
+            return None
+        known = self._compiled.get(schema.table)
+        if known is None or known[0] != rules.version or known[1] != schema.fingerprint:
+            compiled = compile_rules(rules, schema)
+            for rule in compiled.suspended:
+                self._log.error(
+                    "rule %s of %s is SUSPENDED: the table has no column for it; nothing is checked by it",
+                    rule.id,
+                    schema.table,
+                )
+            self._compiled[schema.table] = known = (rules.version, schema.fingerprint, compiled)
+        return known[2]
+
+
+def read_rule_files(folder: Path) -> dict[str, RuleSet]:
+    """Read every rule file of a folder, by table. Raise RuleError for a broken one, SettingsError for two of a table."""
+    found: dict[str, tuple[Path, RuleSet]] = {}
+    paths = [path for path in sorted(folder.glob("*")) if path.suffix in {".yaml", ".yml"}]
+    for path in paths:
+        rules = load(path.read_text(encoding="utf-8"), str(path))
+        if rules.table in found:
+            raise SettingsError(
+                f"table {rules.table} has rules in {found[rules.table][0]} and in {path}: put them into one file"
+            )
+        found[rules.table] = (path, rules)
+    return {table: rules for table, (_, rules) in found.items()}

@@ -1,0 +1,184 @@
+"""What the writer agents share: apply batches of chunks to one sink, settle them, and never lose one.
+
+The commit order of a writer: every row of a batch is durable in the store or confirmed as a dead letter, then the
+batch is settled. A store that does not answer is tried again for as long as it takes; that is no reason for a dead
+letter, and it holds back nothing but this sink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from agents.outbox import Outbox
+from agents.schema_book import SchemaBook
+from models import ChunkHeader, DeadLetter, SchemaChange, Stage
+from parrot_faust.delivery.chunks import head_of
+from parrot_faust.delivery.fence import Fence
+from parrot_faust.delivery.retry import delays
+from parrot_faust.delivery.stats import Stats
+from parrot_faust.errors import LeaseExpired, SinkUnavailable
+from parrot_faust.sinks.process import ChunkResult, SinkProcess
+from parrot_faust.transport import Batch
+
+RENEWAL_POLL_S = 0.1  # how often to look whether the group's lease was renewed
+
+
+class Writer:
+    """Takes batches of one sink's writes topic in order. One instance a sink and worker."""
+
+    def __init__(
+        self,
+        sink: str,
+        process: SinkProcess,
+        *,
+        outbox: Outbox,
+        schemas: SchemaBook,
+        stats: Stats,
+        lease_until: Callable[[], float],
+        owns: Callable[[Batch], bool],
+        log: Any,
+        jitter: Callable[[], float],
+        now_us: Callable[[], int],
+        retry_first_s: float,
+        retry_cap_s: float,
+    ) -> None:
+        self.sink, self._process = sink, process
+        self._outbox, self._schemas, self._stats = outbox, schemas, stats
+        self._lease_until, self._owns = lease_until, owns
+        self._log, self._jitter, self._now_us = log, jitter, now_us
+        self._retry = (retry_first_s, retry_cap_s)
+        self._fence = Fence()
+
+    async def take(self, batch: Batch) -> None:
+        """Apply a batch and settle it. A batch whose partition was taken away meanwhile is left to its new owner."""
+        started = time.perf_counter()
+        headers, chunks = await self._admitted(batch)
+        results = await self._write(batch, chunks) if chunks else []
+        if results is None:
+            self._log.info("%s: %r was taken away before it was applied; its new owner applies it", self.sink, batch)
+            return
+        written = time.perf_counter()
+        pending: list[Awaitable[Any]] = []
+        for header, result in zip(headers, results, strict=True):
+            pending.extend(await self._settle_chunk(header, result))
+        await self._outbox.confirm(pending)
+        batch.done()
+        rows = sum(header.rows for header in headers)
+        self._stats.agent_step(
+            f"{self.sink}_writer",
+            changes=rows,
+            write_ms=(written - started) * 1e3,
+            wait_ms=(time.perf_counter() - written) * 1e3,
+        )
+
+    async def _admitted(self, batch: Batch) -> tuple[list[ChunkHeader], list[bytes]]:
+        headers, chunks = [], []
+        for record in batch.records:
+            data = record.value or b""
+            try:
+                header = head_of(data).header
+            except msgspec.DecodeError as error:
+                self._log.error(
+                    "%s: record at offset %d of %s is no chunk and is dead-lettered: %s",
+                    self.sink,
+                    record.offset,
+                    batch.topic,
+                    error,
+                )
+                letter = DeadLetter(
+                    topic=batch.topic,
+                    partition=batch.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    stage=Stage.WRITE,
+                    error=type(error).__name__,
+                    message=str(error),
+                    sink=self.sink,
+                    timestamp_ms=record.timestamp,
+                )
+                await self._outbox.confirm([await self._outbox.hold(letter)])
+                continue
+            if self._fence.admits(header):
+                headers.append(header)
+                chunks.append(data)
+            else:
+                self._log.warning(
+                    "%s: chunk of %s[%d] offsets %d to %d comes from an earlier owner of the partition, was already "
+                    "applied, and is left out",
+                    self.sink,
+                    header.table,
+                    header.partition,
+                    header.first_offset,
+                    header.last_offset,
+                )
+        return headers, chunks
+
+    async def _write(self, batch: Batch, chunks: Sequence[bytes]) -> list[ChunkResult] | None:
+        """Write until the store has answered for every row. None when the partition is no longer this worker's."""
+        waits = delays(*self._retry, self._jitter)
+        said = False
+        while self._owns(batch):
+            lease = self._lease_until()
+            if lease <= time.monotonic():
+                await asyncio.sleep(RENEWAL_POLL_S)
+                continue
+            try:
+                results = await self._process.write(chunks, lease)
+            except LeaseExpired:
+                continue
+            except SinkUnavailable as error:
+                reason = str(error)
+            else:
+                transient = [failure for result in results for failure in result.failures if failure.transient]
+                if not transient:
+                    self._stats.sink_ok(self.sink)
+                    if said:
+                        self._log.info("%s is back, writing goes on", self.sink)
+                    return results
+                reason = transient[0].message
+            self._stats.sink_retrying(self.sink, reason, self._process.restarts)
+            if not said:
+                self._log.warning("%s; trying again until it answers, nothing is lost meanwhile", reason)
+                said = True
+            await asyncio.sleep(next(waits))
+        return None
+
+    async def _settle_chunk(self, header: ChunkHeader, result: ChunkResult) -> list[Awaitable[Any]]:
+        pending = []
+        for ddl in result.ddl:
+            self._log.info("%s: %s %s %s (%.2f s)", self.sink, ddl.change, ddl.target, ddl.detail, ddl.seconds)
+            change = SchemaChange(ddl.table, ddl.change, "", ddl.detail)
+            pending.append(await self._schemas.applied(ddl.table, self.sink, (change,), ddl.seconds))
+        failed = []
+        for failure in result.failures:
+            failed.append(failure.offset)
+            self._log.warning(
+                "dead letter: %s[%d] offset %d refused by %s: %s: %s",
+                header.table,
+                header.partition,
+                failure.offset,
+                self.sink,
+                failure.error,
+                failure.message,
+            )
+            letter = DeadLetter(
+                topic=header.table,
+                partition=header.partition,
+                offset=failure.offset,
+                key=None,
+                value=None,
+                stage=Stage.WRITE,
+                error=failure.error,
+                message=failure.message,
+                sink=self.sink,
+                carried=False,
+            )
+            pending.append(await self._outbox.hold(letter))
+        self._stats.sink_chunk(self.sink, header, failed, self._now_us())
+        return pending
