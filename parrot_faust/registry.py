@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aiohttp
 
@@ -46,8 +47,10 @@ class RegistryClient:
         host = parts.netloc.rpartition("@")[2]
         #: The address without user and password, for people.
         self.url = urlunsplit(parts._replace(netloc=host, query="", fragment=""))
-        username, password = username or parts.username or "", password or parts.password or ""
-        self._auth = aiohttp.BasicAuth(username, password) if username else None
+        self._headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
+        username, password = username or unquote(parts.username or ""), password or unquote(parts.password or "")
+        if username:
+            self._headers["Authorization"] = "Basic " + b64encode(f"{username}:{password}".encode()).decode()
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -74,7 +77,8 @@ class RegistryClient:
 
     async def check(self) -> None:
         """Return when the registry answers as one. Raise RegistryUnavailable, saying what is wrong."""
-        await self._get("/subjects", list)
+        if await self._get("/subjects", list) is None:
+            raise RegistryUnavailable(self.url, "it has no subjects, so its API is somewhere else")
 
     async def close(self) -> None:
         """End what is under way and let go of the connections. May be called twice."""
@@ -131,8 +135,7 @@ class RegistryClient:
     async def _get(self, path: str, kind: type) -> Any:
         """The JSON at `path`, None when the registry says that there is none."""
         if self._session is None:
-            headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
-            self._session = aiohttp.ClientSession(auth=self._auth, timeout=self._timeout, headers=headers)
+            self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
         try:
             async with self._session.get(self.url + path) as response:
                 status, body = response.status, await response.read()

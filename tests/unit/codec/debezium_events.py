@@ -6,7 +6,7 @@ import io
 import json
 from base64 import b64encode
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import fastavro
@@ -266,7 +266,7 @@ def json_value(declared: Field, value: Any) -> Any:
 
 
 def unscaled(value: Decimal, scale: int) -> bytes:
-    number = int(value.scaleb(scale))
+    number = int(value.scaleb(scale, Context(prec=100)))
     return number.to_bytes((number.bit_length() + 8) // 8, "big", signed=True)
 
 
