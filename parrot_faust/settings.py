@@ -1,0 +1,330 @@
+"""`parrot.yaml` and the environment, made into frozen, typed, checked settings. Every default has its reason here."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from parrot_faust.errors import SettingsError
+
+MAX_BYTES = 1 << 20  # a settings file beyond this is no settings file
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the file; a name it does not know is an error."""
+
+
+class Web(_Section, frozen=True, kw_only=True):
+    """The web view. Loopback, because it shows data and takes no password."""
+
+    host: str = "127.0.0.1"
+    port: int = 6066
+    enabled: bool = True
+
+
+class Source(_Section, frozen=True, kw_only=True):
+    """Where changes come from. `topics` is a regular expression that a topic's whole name must match."""
+
+    topics: str
+    exclude: tuple[str, ...] = ()
+    format: Literal["auto", "avro", "json", "json-schema", "flattened"] = "auto"
+    registry: str | None = None
+    registry_user: str = ""
+    registry_password: str = ""
+
+
+class KuduSection(_Section, frozen=True, kw_only=True):
+    """Kudu. Four hash buckets serve one tablet server of four cores; three replicas are what a cluster survives with."""
+
+    masters: tuple[str, ...]
+    table: str = "{schema}.{table}"
+    buckets: int = 4
+    replicas: int = 3
+    timeout_s: float = 5.0
+
+
+class HBaseSection(_Section, frozen=True, kw_only=True):
+    """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions."""
+
+    thrift: str
+    thrift2: str = ""
+    table: str = "{schema}.{table}"
+    family: str = "d"
+    timeout_s: float = 5.0
+
+
+class Sinks(_Section, frozen=True, kw_only=True):
+    """The stores; at least one."""
+
+    kudu: KuduSection | None = None
+    hbase: HBaseSection | None = None
+
+
+class KuduTable(_Section, frozen=True, kw_only=True):
+    """What differs for one table in Kudu."""
+
+    table: str | None = None
+    buckets: int | None = None
+    replicas: int | None = None
+
+
+class HBaseTable(_Section, frozen=True, kw_only=True):
+    """What differs for one table in HBase."""
+
+    table: str | None = None
+    family: str | None = None
+
+
+class Table(_Section, frozen=True, kw_only=True):
+    """What differs for one source table. `key` names key columns where the source has none; `columns` declares types
+    for JSON without schema; `sinks` names the stores it goes to, all when it is empty.
+    """
+
+    kudu: KuduTable = KuduTable()
+    hbase: HBaseTable = HBaseTable()
+    key: tuple[str, ...] = ()
+    columns: dict[str, str] = {}
+    sinks: tuple[str, ...] = ()
+
+
+class Batch(_Section, frozen=True, kw_only=True):
+    """Bounds of what agents take at once. A thousand records keep the event loop's longest stretch below 100 ms; four
+    batches of a partition keep the next one ready; 64 MB bound what a stopped store leaves waiting in memory.
+    """
+
+    records: int = 1_000
+    bytes: int = 4 << 20
+    partition_batches: int = 4
+    group_bytes: int = 64 << 20
+
+
+class Delivery(_Section, frozen=True, kw_only=True):
+    """How changes are handed on. A lease is shorter than the session, so that what a frozen worker still holds has
+    expired before another has its partitions; a chunk stays below Kafka's default message limit of 1 MB.
+    """
+
+    chunk_rows: int = 500
+    chunk_bytes: int = 900_000
+    retry_first_s: float = 1.0
+    retry_cap_s: float = 60.0
+    session_timeout_s: float = 10.0
+    heartbeat_s: float = 2.0
+    lease_s: float = 6.0
+    commit_interval_s: float = 1.0
+
+
+class Topics(_Section, frozen=True, kw_only=True):
+    """The project's own topics: their partitions and copies, and how long chunks wait for a store that is away."""
+
+    partitions: int = 4
+    replicas: int = 1
+    retention_days: int = 14
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All settings. `app` names the consumer group and the project's own topics; `state` holds what can be made again."""
+
+    app: str = "parrot"
+    brokers: tuple[str, ...] = ("127.0.0.1:9092",)
+    state: Path = Path(".parrot/worker")
+    web: Web = Web()
+    source: Source
+    sinks: Sinks
+    quality: Path = Path("quality_rules")
+    schema_change: Literal["lenient"] = "lenient"
+    truncate: Literal["report"] = "report"
+    tables: dict[str, Table] = {}
+    batch: Batch = Batch()
+    delivery: Delivery = Delivery()
+    topics: Topics = Topics()
+
+    def __repr__(self) -> str:
+        return f"Settings(app={self.app!r}, brokers={self.brokers!r})"  # the rest may hold secrets
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings file, put the environment over it, and check everything.
+
+    The file is `path`, else `PARROT_CONFIG`, else ``parrot.yaml`` in the current folder. ``PARROT_<SECTION>__<NAME>``
+    overrides one value, ``${NAME}`` and ``${NAME:-default}`` in a text are taken from the environment. Raise
+    SettingsError with file, line and the nearest right name.
+    """
+    file = path or Path(environ.get("PARROT_CONFIG") or "parrot.yaml")
+    tree = _read(file)
+    _refuse_unknown(tree, Settings, str(file), "")
+    plain = _plain(tree, str(file), environ)
+    _override(plain, environ)
+    if isinstance(plain.get("brokers"), str):
+        plain["brokers"] = [part.strip() for part in plain["brokers"].split(",") if part.strip()]
+    try:
+        settings = msgspec.convert(plain, Settings, strict=True, dec_hook=_hook)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error)), file=str(file), line=_line_of(tree, str(error))) from None
+    _check(settings, tree, str(file))
+    return settings
+
+
+def _hook(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError
+
+
+def _read(file: Path) -> CommentedMap:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise SettingsError(f"larger than {MAX_BYTES} bytes", file=str(file))
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"can't be read ({error.strerror}); name the settings file in PARROT_CONFIG, or put a parrot.yaml here",
+            file=str(file),
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"is not UTF-8 at byte {error.start}", file=str(file)) from None
+    if match := re.search(r"(?m)(?:^|[\s\[{,:-])(?:&\w|\*\w|!\w|!!)", re.sub(r"(?m)#.*$|'[^']*'|\"[^\"]*\"", "", text)):
+        line = text.count("\n", 0, match.start()) + 1
+        raise SettingsError("tags, anchors and aliases are not allowed here", file=str(file), line=line)
+    try:
+        tree = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise SettingsError(str(error.problem or "is no YAML"), file=str(file), line=line) from None
+    except YAMLError as error:
+        raise SettingsError(str(error), file=str(file)) from None
+    if not isinstance(tree, CommentedMap):
+        raise SettingsError("must hold names and values, for example `app: parrot`", file=str(file))
+    return tree
+
+
+def _refuse_unknown(tree: Any, kind: Any, file: str, prefix: str) -> None:
+    struct = next(
+        (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass_struct(part)), None
+    )
+    if struct is None or not isinstance(tree, CommentedMap):
+        if get_origin(kind) is dict and isinstance(tree, CommentedMap):
+            for name, value in tree.items():
+                _refuse_unknown(value, get_args(kind)[1], file, f"{prefix}{name}.")
+        return
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for name, value in tree.items():
+        if name not in fields:
+            near = difflib.get_close_matches(str(name), fields, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(fields)}"
+            raise SettingsError(f"there is no setting {prefix}{name}; {hint}", file=file, line=tree.lc.key(name)[0] + 1)
+        _refuse_unknown(value, fields[name], file, f"{prefix}{name}.")
+
+
+def issubclass_struct(kind: type) -> bool:
+    """Whether a type is one of this file's sections."""
+    return get_origin(kind) is None and issubclass(kind, msgspec.Struct)
+
+
+def _plain(tree: Any, file: str, environ: Mapping[str, str]) -> Any:
+    if isinstance(tree, CommentedMap):
+        return {str(name): _substituted(tree, name, value, file, environ) for name, value in tree.items()}
+    if isinstance(tree, CommentedSeq):
+        return [_plain(value, file, environ) for value in tree]
+    return str(tree) if isinstance(tree, str) else tree
+
+
+def _substituted(tree: CommentedMap, name: Any, value: Any, file: str, environ: Mapping[str, str]) -> Any:
+    if not isinstance(value, str):
+        return _plain(value, file, environ)
+
+    def replace(match: re.Match[str]) -> str:
+        found = environ.get(match[1], match[2])
+        if found is None:
+            raise SettingsError(
+                f"{name} needs the environment variable {match[1]}", file=file, line=tree.lc.key(name)[0] + 1
+            )
+        return found
+
+    return _VARIABLE.sub(replace, str(value))
+
+
+def _override(plain: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for variable, text in environ.items():
+        parts = variable.removeprefix("PARROT_").lower().split("__")
+        if not variable.startswith("PARROT_") or parts[0] not in Settings.__struct_fields__:
+            continue  # PARROT_CONFIG, PARROT_STATE_ID and others mean something else
+        if parts == ["state"]:
+            continue  # PARROT_STATE names the local distribution's folder
+        target = plain
+        for part in parts[:-1]:
+            target = target.setdefault(part, {})
+        target[parts[-1]] = YAML(typ="safe", pure=True).load(text)
+
+
+def _explain(message: str) -> str:
+    found = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", message, re.DOTALL)
+    text, where = (found[1], found[2]) if found else (message, None)
+    missing = re.match(r"Object missing required field `(\w+)`", text)
+    if missing:
+        return f"{f'{where}.' if where else ''}{missing[1]} is missing"
+    return f"{where}: {text[0].lower()}{text[1:]}" if where else text
+
+
+def _line_of(tree: CommentedMap, message: str) -> int:
+    found = re.search(r"at `\$\.?(.*)`", message)
+    return line_at(tree, re.split(r"\.", re.sub(r"\[.*?\]", "", found[1]))) if found else 0
+
+
+def line_at(tree: Any, path: list[str]) -> int:
+    """The line of a setting, or of the nearest section around it; 0 when unknown."""
+    line = 0
+    for name in path:
+        if not isinstance(tree, CommentedMap) or name not in tree:
+            break
+        line = tree.lc.key(name)[0] + 1
+        tree = tree[name]
+    return line
+
+
+def _problems(settings: Settings) -> Iterator[tuple[str, str]]:
+    source, delivery, sinks = settings.source, settings.delivery, settings.sinks
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", settings.app):
+        yield "app", f"{settings.app!r} can't be part of a Kafka topic's name: use letters, digits, . _ and -"
+    for name, pattern in (("source.topics", source.topics), *(("source.exclude", text) for text in source.exclude)):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield name, f"{pattern!r} is no regular expression: {error}"
+    if sinks.kudu is None and sinks.hbase is None:
+        yield "sinks", "needs kudu, hbase or both"
+    if not 0 < settings.web.port < 65_536:
+        yield "web.port", f"{settings.web.port} is no port"
+    if not delivery.heartbeat_s * 2 <= delivery.lease_s < delivery.session_timeout_s:
+        yield "delivery.lease_s", "must be at least two heartbeats and shorter than session_timeout_s"
+    if source.format == "avro" and not source.registry:
+        yield "source.format", "avro needs source.registry"
+    positive = {
+        "batch.records": settings.batch.records,
+        "batch.bytes": settings.batch.bytes,
+        "delivery.chunk_rows": delivery.chunk_rows,
+        "delivery.chunk_bytes": delivery.chunk_bytes,
+        "topics.partitions": settings.topics.partitions,
+        "topics.replicas": settings.topics.replicas,
+    }
+    yield from ((name, f"{value} must be at least 1") for name, value in positive.items() if value < 1)
+    for name, table in settings.tables.items():
+        known = [sink for sink in ("kudu", "hbase") if getattr(sinks, sink) is not None]
+        for sink in table.sinks:
+            if sink not in known:
+                yield f"tables.{name}", f"sink {sink!r} is not configured; there is {', '.join(known)}"
+
+
+def _check(settings: Settings, tree: CommentedMap, file: str) -> None:
+    for where, what in _problems(settings):
+        line = line_at(tree, where.split(".")) if not where.startswith("tables.") else line_at(tree, ["tables"])
+        raise SettingsError(f"{where}: {what}", file=file, line=line)
