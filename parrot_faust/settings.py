@@ -44,7 +44,7 @@ class Source(_Section, frozen=True, kw_only=True):
 
 
 class KuduSection(_Section, frozen=True, kw_only=True):
-    """Kudu. Four hash buckets serve one tablet server of four cores; three replicas are what a cluster survives with."""
+    """Kudu. Four hash buckets serve a tablet server of four cores; three replicas are what a cluster survives with."""
 
     masters: tuple[str, ...]
     table: str = "{schema}.{table}"
@@ -132,7 +132,7 @@ class Topics(_Section, frozen=True, kw_only=True):
 
 
 class Settings(_Section, frozen=True, kw_only=True):
-    """All settings. `app` names the consumer group and the project's own topics; `state` holds what can be made again."""
+    """All settings. `app` names the consumer group and the project's own topics; `state` can be made again."""
 
     app: str = "parrot"
     brokers: tuple[str, ...] = ("127.0.0.1:9092",)
@@ -208,13 +208,12 @@ def _read(file: Path) -> CommentedMap:
 
 
 def _refuse_unknown(tree: Any, kind: Any, file: str, prefix: str) -> None:
-    struct = next(
-        (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass_struct(part)), None
-    )
+    if get_origin(kind) is dict and isinstance(tree, CommentedMap):
+        for name, value in tree.items():
+            _refuse_unknown(value, get_args(kind)[1], file, f"{prefix}{name}.")
+        return
+    struct = next((part for part in (kind, *get_args(kind)) if is_section(part)), None)
     if struct is None or not isinstance(tree, CommentedMap):
-        if get_origin(kind) is dict and isinstance(tree, CommentedMap):
-            for name, value in tree.items():
-                _refuse_unknown(value, get_args(kind)[1], file, f"{prefix}{name}.")
         return
     fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
     for name, value in tree.items():
@@ -225,9 +224,9 @@ def _refuse_unknown(tree: Any, kind: Any, file: str, prefix: str) -> None:
         _refuse_unknown(value, fields[name], file, f"{prefix}{name}.")
 
 
-def issubclass_struct(kind: type) -> bool:
+def is_section(kind: Any) -> bool:
     """Whether a type is one of this file's sections."""
-    return get_origin(kind) is None and issubclass(kind, msgspec.Struct)
+    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, msgspec.Struct)
 
 
 def _plain(tree: Any, file: str, environ: Mapping[str, str]) -> Any:
