@@ -288,14 +288,12 @@ class Changes:
             self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
             self._fatal(error)
             return
+        records = work.batch.records
         self._stats.source_batch(
             work.batch.topic,
             work.batch.partition,
-            work.batch.first,
-            work.batch.last,
-            captured=[record.offset for record in work.batch.records],
-            tombstones=decoded.tombstones,
-            skipped=decoded.skipped,
+            captured=[record.offset for record in records],
+            tombstones=[record.offset for record in records if record.value is None] if decoded.tombstones else [],
             outcomes=work.outcomes,
         )
         work.batch.done(note)

@@ -5,7 +5,7 @@ The table has one writer: the worker that has the single partition of the rules 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 import msgspec
@@ -16,9 +16,9 @@ from parrot_faust.names import Names
 from parrot_faust.quality import RuleSet
 
 
-async def keep(stream: AsyncIterator[Any], table: MutableMapping[str, str], log: Log) -> None:
+async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
     """Enter each rule set that comes in; one that can't be read is refused and the one in force stays."""
-    async for event in stream.events():  # type: ignore[attr-defined]  # a Faust stream
+    async for event in stream.events():
         name = event.key.decode() if event.key else ""
         try:
             entry = msgspec.json.decode(event.value or b"", type=RuleEntry)

@@ -5,7 +5,7 @@ The table has one writer: the worker that has the single partition of the schema
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
@@ -16,9 +16,9 @@ from agents.schema_book import SchemaHistory, SchemaSeen, history_of
 EVENTS_KEPT = 200  # of a table: years of schema changes, and far below what a Kafka message may hold
 
 
-async def keep(stream: AsyncIterator[Any], table: MutableMapping[str, str], log: Log) -> None:
+async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
     """Append each event to its table's history; the same event twice counts once."""
-    async for event in stream.events():  # type: ignore[attr-defined]  # a Faust stream
+    async for event in stream.events():
         try:
             seen = msgspec.json.decode(event.value or b"", type=SchemaSeen)
         except msgspec.DecodeError as error:

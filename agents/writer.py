@@ -17,7 +17,7 @@ import msgspec
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
 from models import ChunkHeader, DeadLetter, SchemaChange, Stage
-from parrot_faust.delivery.chunks import head_of
+from parrot_faust.delivery.chunks import head_of, row_offsets
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
@@ -43,14 +43,13 @@ class Writer:
         owns: Callable[[Batch], bool],
         log: Any,
         jitter: Callable[[], float],
-        now_us: Callable[[], int],
         retry_first_s: float,
         retry_cap_s: float,
     ) -> None:
         self.sink, self._process = sink, process
         self._outbox, self._schemas, self._stats = outbox, schemas, stats
         self._lease_until, self._owns = lease_until, owns
-        self._log, self._jitter, self._now_us = log, jitter, now_us
+        self._log, self._jitter = log, jitter
         self._retry = (retry_first_s, retry_cap_s)
         self._fence = Fence()
 
@@ -64,8 +63,8 @@ class Writer:
             return
         written = time.perf_counter()
         pending: list[Awaitable[Any]] = []
-        for header, result in zip(headers, results, strict=True):
-            pending.extend(await self._settle_chunk(header, result))
+        for header, chunk, result in zip(headers, chunks, results, strict=True):
+            pending.extend(await self._settle_chunk(header, chunk, result))
         await self._outbox.confirm(pending)
         batch.done()
         rows = sum(header.rows for header in headers)
@@ -137,7 +136,7 @@ class Writer:
             else:
                 transient = [failure for result in results for failure in result.failures if failure.transient]
                 if not transient:
-                    self._stats.sink_ok(self.sink)
+                    self._stats.sink_ok(self.sink, self._process.restarts)
                     if said:
                         self._log.info("%s is back, writing goes on", self.sink)
                     return results
@@ -149,7 +148,7 @@ class Writer:
             await asyncio.sleep(next(waits))
         return None
 
-    async def _settle_chunk(self, header: ChunkHeader, result: ChunkResult) -> list[Awaitable[Any]]:
+    async def _settle_chunk(self, header: ChunkHeader, chunk: bytes, result: ChunkResult) -> list[Awaitable[Any]]:
         pending = []
         for ddl in result.ddl:
             self._log.info("%s: %s %s %s (%.2f s)", self.sink, ddl.change, ddl.target, ddl.detail, ddl.seconds)
@@ -180,5 +179,5 @@ class Writer:
                 carried=False,
             )
             pending.append(await self._outbox.hold(letter))
-        self._stats.sink_chunk(self.sink, header, failed, self._now_us())
+        self._stats.sink_chunk(self.sink, header, failed, lambda: row_offsets(chunk))
         return pending

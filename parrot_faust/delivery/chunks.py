@@ -21,6 +21,7 @@ class ChunkHead(msgspec.Struct, array_like=True):
     rows: msgspec.Raw
 
 
+_chunk_decoder = msgspec.msgpack.Decoder(Chunk)
 _head_decoder = msgspec.msgpack.Decoder(ChunkHead)
 
 
@@ -99,6 +100,11 @@ def _fit(
 def head_of(data: bytes) -> ChunkHead:
     """Decode a chunk's header. Raise msgspec.DecodeError when the bytes are no chunk."""
     return _head_decoder.decode(data)
+
+
+def row_offsets(data: bytes) -> list[int]:
+    """The source offsets of a chunk's rows, in order."""
+    return [row.offset for row in _chunk_decoder.decode(data).rows]
 
 
 def writes_partition(table: str, partition: int, partitions: int) -> int:
