@@ -83,6 +83,11 @@ class Ledger:
         for partition in partitions:
             self._accounts.pop(partition, None)
 
+    def settled(self, partition: Hashable) -> int | None:
+        """The offset up to which all is settled, exclusive; None when nothing of this account is."""
+        account = self._accounts.get(partition)
+        return account.next_offset if account else None
+
     def partitions(self) -> list[Hashable]:
         """Partitions that have an account."""
         return list(self._accounts)

@@ -1,0 +1,43 @@
+"""Which sink a worker's process is to make, as data that travels to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from parrot_faust.sinks.base import Sink
+
+
+class SinkSpec(msgspec.Struct, frozen=True):
+    """A sink's kind and its settings in plain types."""
+
+    kind: str
+    settings: dict[str, Any]
+
+
+def spec_of(kind: str, section: Any, tables: Mapping[str, Any]) -> SinkSpec:
+    """The spec of a configured sink: its section of the settings, and what differs for single tables."""
+    plain = msgspec.to_builtins(section)
+    own = {name: {key: value for key, value in msgspec.to_builtins(table).items() if value is not None}
+           for name, table in tables.items()}  # fmt: skip
+    plain["tables"] = {name: table for name, table in own.items() if table}
+    return SinkSpec(kind, plain)
+
+
+def build(spec: SinkSpec) -> Sink:
+    """Make the sink. Its client library is imported here, so only its own process pays for it."""
+    if spec.kind == "kudu":
+        from parrot_faust.sinks.kudu import KuduSettings, KuduSink
+
+        return KuduSink(msgspec.convert(spec.settings, KuduSettings))
+    if spec.kind == "hbase":
+        from parrot_faust.sinks.hbase import HBaseSettings, HBaseSink
+
+        return HBaseSink(msgspec.convert(spec.settings, HBaseSettings))
+    if spec.kind == "memory":
+        from parrot_faust.sinks.memory import MemorySink
+
+        return MemorySink()
+    raise ValueError(f"there is no sink of kind {spec.kind!r}")

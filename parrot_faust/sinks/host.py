@@ -1,0 +1,144 @@
+"""The inside of a sink's process: decodes chunks, reduces them, writes them, and answers with data."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from itertools import groupby
+
+import msgspec
+
+from models import AppliedDdl, Chunk, Row, TableSchema
+from parrot_faust.delivery.reduction import reduce
+from parrot_faust.errors import LeaseExpired, SinkUnavailable, TableRefused
+from parrot_faust.sinks.base import Sink
+from parrot_faust.sinks.factory import SinkSpec, build
+
+CALL_S = 5.0  # a store call's own limit, also when the lease would allow more
+PR_SET_PDEATHSIG = 1
+
+_decoder = msgspec.msgpack.Decoder(Chunk)
+_sink: Sink | None = None
+_spec: SinkSpec | None = None
+
+
+class ChunkFailure(msgspec.Struct, frozen=True, array_like=True):
+    """A row that was not applied, by its offset in the source partition."""
+
+    offset: int
+    transient: bool
+    error: str
+    message: str
+
+
+class ChunkResult(msgspec.Struct, frozen=True, array_like=True):
+    """What became of a chunk: rows not named in `failures` are durable, or folded into a later one that is."""
+
+    rows: int
+    failures: tuple[ChunkFailure, ...] = ()
+    ddl: tuple[AppliedDdl, ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """The answer to a call: results, or why there are none. Errors travel as data: theirs need not be picklable."""
+
+    results: tuple[ChunkResult, ...] = ()
+    unavailable: str = ""
+    expired: bool = False
+
+
+def begin(spec: SinkSpec) -> None:
+    """Prepare the process: it ends with its parent, and leaves Ctrl-C to it."""
+    global _spec
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _spec = spec
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)  # at once: what is half done has a deadline, and its batch was not settled
+
+
+def identity() -> int:
+    """The process's id."""
+    return os.getpid()
+
+
+def write(chunks: Sequence[bytes], lease: float) -> bytes:
+    """Write chunks; return an encoded `Answer`."""
+    return msgspec.msgpack.encode(_write([_decoder.decode(chunk) for chunk in chunks], lease))
+
+
+def _write(chunks: list[Chunk], lease: float) -> Answer:
+    results: list[ChunkResult] = []
+    try:
+        sink = _opened()
+        for _, group in groupby(chunks, key=lambda chunk: (chunk.header.table, chunk.schema.fingerprint)):
+            results.extend(_write_group(sink, list(group), lease))
+    except SinkUnavailable as error:
+        return Answer(unavailable=str(error))
+    except LeaseExpired:
+        return Answer(expired=True)
+    return Answer(tuple(results))
+
+
+def _opened() -> Sink:
+    global _sink
+    if _sink is None:
+        assert _spec is not None
+        sink = build(_spec)
+        sink.open()
+        _sink = sink
+    return _sink
+
+
+def _deadline(lease: float) -> float:
+    now = time.monotonic()
+    if now >= lease:
+        raise LeaseExpired("the lease ran out before the rows were sent")
+    return min(lease, now + CALL_S)
+
+
+def _write_group(sink: Sink, chunks: list[Chunk], lease: float) -> list[ChunkResult]:
+    schema = chunks[0].schema
+    failures: list[list[ChunkFailure]] = [[] for _ in chunks]
+    ddl: tuple[AppliedDdl, ...] = ()
+    try:
+        ddl = tuple(sink.ensure(schema, _deadline(lease)))
+        ddl += _write_rows(sink, schema, chunks, failures, lease)
+    except TableRefused as error:
+        name = type(error).__name__
+        failures = [[ChunkFailure(row.offset, False, name, str(error)) for row in chunk.rows] for chunk in chunks]
+    return [
+        ChunkResult(len(chunk.rows), tuple(failed), ddl if index == 0 else ())
+        for index, (chunk, failed) in enumerate(zip(chunks, failures, strict=True))
+    ]
+
+
+def _write_rows(
+    sink: Sink, schema: TableSchema, chunks: list[Chunk], failures: list[list[ChunkFailure]], lease: float
+) -> tuple[AppliedDdl, ...]:
+    rows: list[Row] = []
+    origins: list[int] = []
+    for index, chunk in enumerate(chunks):
+        rows.extend(chunk.rows)
+        origins.extend([index] * len(chunk.rows))
+    reduced = reduce(rows, schema.key_positions())
+    result = sink.write(schema, reduced.rows, _deadline(lease))
+    for failure in result.failures:
+        position = reduced.positions[failure.index]
+        failures[origins[position]].append(
+            ChunkFailure(rows[position].offset, failure.transient, failure.error, failure.message)
+        )
+    return result.ddl
