@@ -23,8 +23,9 @@ _ABSENT_S = 30.0
 _MAX_REFERENCES = 100
 _MAX_DEPTH = 200
 
-#: What a registry's own 404 says: a JSON object with an error code that begins with 404 (40403: no such schema).
-_NOT_FOUND = (404, 40400, 40401, 40402, 40403)
+#: A registry's own 404 carries the code of what is missing: a subject, a version, a schema. A bare 404, even in JSON,
+#: is also what a wrong address answers, and must not turn good records into dead letters.
+_NOT_FOUND = (40401, 40402, 40403)
 
 
 class RegistryClient:

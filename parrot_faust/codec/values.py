@@ -18,6 +18,7 @@ FLOAT32_MAX = 3.4028234663852886e38
 # PostgreSQL's infinities as Debezium's microsecond timestamps carry them (the driver's values, which it means as
 # milliseconds). A coarser timestamp or an ISO text that stands for them becomes these, so that they compare equal.
 INFINITY_US, MINUS_INFINITY_US = 9223372036825200000, -9223372036832400000
+_INFINITIES = {"infinity": INFINITY_US, "-infinity": MINUS_INFINITY_US}
 # The years that those values make when they are read as milliseconds.
 _INFINITE_YEAR = 290_000_000
 
@@ -137,6 +138,8 @@ def time_of_text(text: str) -> int:
 
 
 def _far_timestamp(text: str) -> int:
+    if text in _INFINITIES:
+        return _INFINITIES[text]
     match = _ISO.fullmatch(text)
     if match is None:
         raise DecodeError(f"{text[:60]!r} is no timestamp with a time zone")

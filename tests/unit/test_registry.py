@@ -92,6 +92,7 @@ async def test_an_absent_schema_is_none_and_asked_for_again_later(server: tuple[
         lambda: web.Response(status=404, text="<html>no such page</html>"),
         lambda: web.json_response({"message": "no Route matched with those values"}, status=404),
         lambda: web.json_response([], status=404),
+        lambda: web.json_response({"error_code": 404, "message": "RESTEASY: no resource for that path"}, status=404),
         lambda: web.json_response({"error_code": 50001}, status=500),
         lambda: web.Response(status=503, text="starting"),
         lambda: web.Response(status=200, text="<html>log in</html>"),

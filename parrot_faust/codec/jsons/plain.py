@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from models import Column, Kind
-from parrot_faust.codec import flattened
+from parrot_faust.codec import flattened, values
 from parrot_faust.codec.event import NOWHERE, OPS, Event, check, op_of, time_of, with_unset
 from parrot_faust.codec.jsons import declared, typed
 from parrot_faust.codec.jsons.declared import Declared
@@ -27,7 +27,7 @@ _any = msgspec.json.Decoder()
 _INFERRED: Mapping[type, tuple[Kind, Any, Any, str]] = {
     bool: (Kind.BOOL, bool, None, ""),
     int: (Kind.INT64, typed.INT64, None, ""),
-    float: (Kind.FLOAT64, float, None, ""),
+    float: (Kind.FLOAT64, float | str, values.float_of_text, ""),
     str: (Kind.STRING, str, None, ""),
     dict: (Kind.STRING, msgspec.Raw, declared.json_text, "json"),
     list: (Kind.STRING, msgspec.Raw, declared.json_text, "array"),
@@ -110,7 +110,7 @@ class PlainReader:
 
     def key(self, names: tuple[str, ...], tree: Mapping[str, Any]) -> Row:
         """A message key's canonical values, by its columns' types. Raise DecodeError that names the field."""
-        values = []
+        row = []
         for name in names:
             value = tree[name]
             known = self._types.get(name)
@@ -122,8 +122,8 @@ class PlainReader:
                     raise DecodeError(f"{name}: {error}") from None
                 except DecodeError as error:
                     raise DecodeError(f"{name}: {error}") from None
-            values.append(value)
-        return tuple(values)
+            row.append(value)
+        return tuple(row)
 
     def key_columns(self, names: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[Column, ...]:
         """The columns of a message key alone, for a table of which nothing else was seen yet."""
