@@ -11,7 +11,7 @@ from parrot_faust.codec.form import Form
 from parrot_faust.codec.record import Decoded, Failure, Record, Segment
 from parrot_faust.codec.registered import Registered
 from parrot_faust.codec.topic import Topic
-from parrot_faust.errors import TerminalError
+from parrot_faust.errors import SettingsError, TerminalError
 
 _NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _UNDECLARED: Mapping[str, Mapping[str, str]] = MappingProxyType({})
@@ -32,6 +32,8 @@ class Decoder:
         keys: Mapping[str, tuple[str, ...]] = _NONE,
         columns: Mapping[str, Mapping[str, str]] = _UNDECLARED,
     ) -> None:
+        if format not in list(Form):
+            raise SettingsError(f"format {format!r} does not exist; there are {', '.join(Form)}")
         self._form = Form(format)
         self._keys, self._columns = keys, columns
         self._registered = Registered(flattened=self._form is Form.FLATTENED)

@@ -236,6 +236,8 @@ def _column(source: _Source, shape: Shape, name: str, target: str) -> None:
         source.text(f"{target} = {source.give(converter_of(name, shape))}(b[p:e].decode())")
     elif shape.base is Base.BYTES:
         _bytes(source, shape, how, target)
+    elif how is How.VARIABLE_DECIMAL and _usual(shape):
+        _variable_decimal(source, target)
     else:
         raw, convert = source.give(_required(shape)), source.give(converter_of(name, shape))
         source.add(f"{target}, p = read({raw}, b, p, '')", f"{target} = {convert}({target})")
@@ -252,6 +254,20 @@ def _bytes(source: _Source, shape: Shape, how: How, target: str) -> None:
         source.add(f"e = p + {shape.size}", take, "p = e")
     else:
         source.text(take)
+
+
+def _usual(shape: Shape) -> bool:
+    """Whether a decimal of variable scale has its two fields as Debezium writes them."""
+    return [(name, field.base, field.optional, field.size) for name, field in shape.fields] == [
+        ("scale", Base.INT32, False, -1),
+        ("value", Base.BYTES, False, -1),
+    ]
+
+
+def _variable_decimal(source: _Source, target: str) -> None:
+    # A scale of several bytes is left to the exact reader, which knows how large it may be.
+    source.add("n = b[p]; p += 1", "if n > 127:", "    raise ValueError", "s = -((n >> 1) ^ -(n & 1))")
+    source.text(f"{target} = decimal(digits(b[p:e], 'big', signed=True)).scaleb(s, exact_context)")
 
 
 def _wide_of(base: Base, how: How) -> wide.Wide:

@@ -12,7 +12,7 @@ from debezium_events import KEY_ID, ORDER, ORDERS, PLACEHOLDER, TOPIC, VALUE_ID,
 
 from models import Kind, Op
 from parrot_faust.codec import Decoded, Decoder
-from parrot_faust.errors import DecodeError, TableRefused, UnknownSchema
+from parrot_faust.errors import DecodeError, SettingsError, TableRefused, UnknownSchema
 
 DECLARED = {
     TOPIC: {
@@ -236,6 +236,31 @@ def test_a_format_that_is_set_refuses_the_others() -> None:
     described = records(table.described("c", None, ORDER))
     assert not decoder(format="json-schema").decode(TOPIC, described).failures
     assert decoder(format="json-schema").decode(TOPIC, [plain]).failures
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_key_that_the_row_does_not_carry_is_the_message_keys(form: str) -> None:
+    table = Table(key=("note",))
+    write = writer(table, form)
+    key, _ = write("u", None, ORDER)
+    _, value = write("u", None, {**ORDER, "note": PLACEHOLDER})
+    batch = records(write("c", None, ORDER), (key, value))
+    assert changes_of(decoder(table).decode(TOPIC, batch))[1].key == (ORDER["note"],)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("op", ["c", "u", "r"])
+def test_an_event_without_the_row_its_operation_promises_is_refused(form: str, op: str) -> None:
+    write = writer(Table(), form)
+    good = write("c", None, ORDER)
+    _, empty = write(op, ORDER, None)
+    (failure,) = decoder().decode(TOPIC, records(good, (good[0], empty))).failures
+    assert "after" in str(failure.error)
+
+
+def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(SettingsError, match="json-schema"):
+        Decoder(format="jsonschema")
 
 
 def test_kinds_say_what_the_source_declared() -> None:
