@@ -36,7 +36,7 @@ class Targets:
     """Where the changes of a table go, and how large a chunk may be. `partitions` is that of every writes topic."""
 
     sinks: Callable[[str], Sequence[str]]
-    partitions: int
+    partitions: Callable[[], int]
     chunk_rows: int
     chunk_bytes: int
 
@@ -87,7 +87,7 @@ class Changes:
         self._stats, self._committed_note = stats, committed_note
         self._fatal, self._log, self._jitter = fatal, log, jitter
         self._lanes: dict[tuple[str, int], _Lane] = {}
-        self._confirming: set[asyncio.Task[None]] = set()
+        self.confirming: set[asyncio.Task[None]] = set()
 
     async def take(self, batch: Batch) -> None:
         """Decode, check and send a batch; it is settled in the background once the broker has everything."""
@@ -106,8 +106,8 @@ class Changes:
         lane.next_offset = batch.last + 1
 
         task = asyncio.create_task(self._settle(work, decoded, str(lane.clock.last)))
-        self._confirming.add(task)
-        task.add_done_callback(self._confirming.discard)
+        self.confirming.add(task)
+        task.add_done_callback(self.confirming.discard)
         ended = time.perf_counter()
         self._stats.agent_step(
             "changes",
@@ -212,7 +212,7 @@ class Changes:
     ) -> None:
         batch, targets = work.batch, self._targets
         origin = Origin(batch.topic, batch.partition, batch.generation)
-        partition = writes_partition(batch.topic, batch.partition, targets.partitions)
+        partition = writes_partition(batch.topic, batch.partition, targets.partitions())
         sinks = targets.sinks(batch.topic)
         key = f"{batch.topic}/{batch.partition}".encode()
         packed = pack(origin, schema, rows, times, max_rows=targets.chunk_rows, max_bytes=targets.chunk_bytes)

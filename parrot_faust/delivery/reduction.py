@@ -27,14 +27,13 @@ def reduce(rows: Sequence[Row], key_positions: tuple[int, ...]) -> Reduced:
     for position, row in enumerate(rows):
         values = row.values
         key: object
-        if row.op is RowOp.DELETE or row.op == RowOp.DELETE:
+        if row.op == RowOp.DELETE:
             key = values[0] if single is not None else values
         else:
             key = values[single] if single is not None else tuple(values[index] for index in key_positions)
             if row.unset and (before := last.get(key)) is not None and before[1].op == RowOp.UPSERT:
-                row = _filled(row, before[1])  # noqa: PLW2901 - the row as it will be written
-        if key in last:
-            del last[key]  # so that the order is that of the last operation
+                row = _filled(row, before[1])
+        last.pop(key, None)  # so that the order is that of the last operation
         last[key] = (position, row)
     return Reduced([row for _, row in last.values()], [position for position, _ in last.values()])
 

@@ -1,0 +1,422 @@
+"""The Faust application: the only place where the parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+import psutil
+from aiokafka.errors import KafkaError
+
+import agents
+from agents import quality_rules, schema_history
+from agents.changes import Changes, Targets
+from agents.dead_letters import DeadLetters
+from agents.outbox import Outbox
+from agents.rule_book import RuleBook, read_rule_files
+from agents.schema_book import SchemaBook
+from agents.writer import Writer
+from parrot_faust.codec import Decoder
+from parrot_faust.delivery.stats import Stats
+from parrot_faust.errors import SettingsError
+from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
+from parrot_faust.registry import RegistryClient
+from parrot_faust.settings import Settings, load
+from parrot_faust.sinks.factory import SinkSpec, spec_of
+from parrot_faust.sinks.process import SinkProcess
+from parrot_faust.transport import Batch, BatchLimits, BatchSchema
+from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
+
+log = logging.getLogger("parrot")
+
+FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in within a few of these
+RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
+STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
+LOOP_PROBE_S = 0.05
+LARGEST_MESSAGE = 15 << 20  # a held record with its headers, below the 16 MB that the held topic takes
+#: A consumer whose partitions all wait for a sink fetches nothing, which is no reason to leave the group.
+MAX_POLL_INTERVAL_S = 7 * 86_400.0
+
+
+class ParrotApp(faust.App):
+    """A Faust app with batches, its topics made before its agents start, and an orderly end."""
+
+    parts: Parts
+
+    async def on_first_start(self) -> None:
+        await super().on_first_start()
+        await self.parts.prepare()
+
+    async def on_stop(self) -> None:
+        await self.parts.finish()
+        await super().on_stop()
+        await self.parts.close()
+
+    def _new_web(self) -> Any:
+        from parrot_faust.web.server import new_web  # the web view imports the aiohttp server, which tests may not need
+
+        return new_web(self)
+
+
+class Parts:
+    """Everything a worker consists of, built from the settings; nothing connects before `prepare`."""
+
+    def __init__(self, app: ParrotApp, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+        self.names = Names(settings.app)
+        self.stats = Stats(time.time)
+        self.admin = BrokerAdmin(settings.brokers, settings.topics.replicas, log)
+        self.outbox = Outbox(self._send, self.names)
+        rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
+        self.rules = RuleBook(rule_files, int(time.time() * 1000), log)
+        self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
+        self.registry = (
+            RegistryClient(
+                settings.source.registry,
+                username=settings.source.registry_user,
+                password=settings.source.registry_password,
+            )
+            if settings.source.registry
+            else None
+        )
+        self.processes: dict[str, SinkProcess] = {spec.kind: SinkProcess(spec, spec.kind) for spec in _specs(settings)}
+        self.writers: dict[str, Writer] = {}
+        self.changes: Changes | None = None
+        self.sources: list[str] = []
+        self.busy = 0
+        self.loop_lag_ms = 0.0
+        self.started = time.time()
+        self._partitions = settings.topics.partitions
+
+    # -- before the agents start -------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Wait for a broker, make the project's topics, find the source topics, start the sinks' processes."""
+        await self.admin.connect(lambda: bool(self.app.should_stop))
+        settings, names = self.settings, self.names
+        keep = {"retention.ms": str(settings.topics.retention_days * 86_400_000)}
+        for_ever = {"retention.ms": "-1", "max.message.bytes": str(16 << 20)}
+        writes = [TopicPlan(names.writes(sink), settings.topics.partitions, keep) for sink in self.processes]
+        known = await self.admin.ensure(
+            [
+                *writes,
+                TopicPlan(names.held, settings.topics.partitions, for_ever),
+                TopicPlan(names.rules, 1, {"cleanup.policy": "compact"}),
+                TopicPlan(names.schemas, 1, {"retention.ms": "-1"}),
+                TopicPlan(names.anchor, 1, {}),
+            ]
+        )
+        self._partitions = min(known[plan.name] for plan in writes)
+        self.sources = await self.find_topics()
+        await asyncio.gather(*(process.start() for process in self.processes.values()))
+        self._announce()
+
+    async def find_topics(self) -> list[str]:
+        """The source topics there are now: those the pattern matches, but for Debezium's own and this app's."""
+        source = self.settings.source
+        wanted, unwanted = re.compile(source.topics), [re.compile(text) for text in source.exclude]
+        found = frozenset(await self.admin.topics())
+        return sorted(
+            topic
+            for topic in found
+            if wanted.fullmatch(topic)
+            and not any(pattern.fullmatch(topic) for pattern in unwanted)
+            and not self.names.owns(topic)
+            and not is_debezium_own(topic)
+            and not is_schema_change_topic(topic, found)
+        )
+
+    def _announce(self) -> None:
+        settings = self.settings
+        log.info("app %s, brokers %s", settings.app, ", ".join(settings.brokers))
+        log.info("sources: topics matching %s, found %s", settings.source.topics, ", ".join(self.sources) or "none yet")
+        log.info("sinks: %s", ", ".join(self.processes))
+        rules = ", ".join(f"{table} ({len(rules.rules)})" for table, rules in self.rules.files().items())
+        log.info("rules: %s", rules or f"none in {settings.quality}")
+        if settings.web.enabled:
+            log.info("web view: http://%s:%d/", settings.web.host, settings.web.port)
+
+    # -- the agents --------------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Make the objects that the agents run."""
+        settings = self.settings
+        self.changes = Changes(
+            decoder=Decoder(
+                format=settings.source.format,
+                keys={name: table.key for name, table in settings.tables.items() if table.key},
+                columns={name: table.columns for name, table in settings.tables.items() if table.columns},
+            ),
+            registry=self.registry,
+            rules=self.rules,
+            schemas=self.schemas,
+            outbox=self.outbox,
+            names=self.names,
+            targets=Targets(
+                self._sinks_of,
+                lambda: self._partitions,
+                settings.delivery.chunk_rows,
+                settings.delivery.chunk_bytes,
+            ),
+            stats=self.stats,
+            committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
+            fatal=self.fatal,
+            log=log,
+            jitter=random.random,
+        )
+        for sink, process in self.processes.items():
+            self.writers[sink] = Writer(
+                sink,
+                process,
+                outbox=self.outbox,
+                schemas=self.schemas,
+                stats=self.stats,
+                lease_until=lambda: self.app.consumer.lease_until(settings.delivery.lease_s),
+                owns=self._owns,
+                log=log,
+                jitter=random.random,
+                retry_first_s=settings.delivery.retry_first_s,
+                retry_cap_s=settings.delivery.retry_cap_s,
+            )
+
+    def _sinks_of(self, table: str) -> tuple[str, ...]:
+        chosen = self.settings.tables.get(table)
+        return chosen.sinks if chosen and chosen.sinks else tuple(self.processes)
+
+    def _owns(self, batch: Batch) -> bool:
+        return batch.generation == self.app.consumer_generation_id and not self.app.should_stop
+
+    async def _send(self, *arguments: Any) -> Awaitable[Any]:
+        confirmation: Awaitable[Any] = await self.app.producer.send(*arguments)
+        return confirmation
+
+    async def ensure_side_topic(self, topic: str) -> None:
+        """Make a dead-letter or quarantine topic."""
+        config = {"retention.ms": "-1", "max.message.bytes": str(16 << 20)}
+        await self.admin.ensure([TopicPlan(topic, 1, config)])
+
+    async def run(self, name: str, stream: Any, take: Callable[[Batch], Awaitable[None]]) -> None:
+        """Feed an agent batch by batch. An error that nobody expected stops the worker: going on might lose."""
+        async for batch in stream:
+            self.busy += 1
+            try:
+                await take(batch)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception(
+                    "%s: %r failed in a way nobody foresaw; the worker stops so that nothing is lost", name, batch
+                )
+                self.fatal(error)
+                raise
+            finally:
+                self.busy -= 1
+
+    def fatal(self, error: BaseException) -> None:
+        """Stop the worker, loudly: it ends with a status other than 0, and starts again from what is committed."""
+        log.critical("stopping: %r", error)
+        self.app.add_future(self.app.crash(error))
+
+    # -- beside the agents -------------------------------------------------------------------------------------------
+
+    async def follow_topics(self) -> None:
+        """Take in source topics that appear while the worker runs."""
+        while not self.app.should_stop:
+            await self.app.sleep(FIND_TOPICS_S)
+            try:
+                found = await self.find_topics()
+            except (KafkaError, OSError) as error:
+                log.warning("topics can't be listed now: %s", error)
+                continue
+            new = [topic for topic in found if topic not in self.sources]
+            if new:
+                log.info("new source topics: %s", ", ".join(new))
+                self.sources += new
+                self.subscribe(new)
+
+    def subscribe(self, topics: list[str]) -> None:
+        """Grow the subscription of the agent `changes`."""
+        for channel in self.app.topics:
+            if self.names.anchor in channel.topics:
+                channel.topics = [*channel.topics, *(topic for topic in topics if topic not in channel.topics)]
+        self.app.topics._flag_changes()
+
+    async def probe_loop(self) -> None:
+        """Measure how late the event loop is; the greatest lateness is shown in the stats."""
+        while not self.app.should_stop:
+            before = time.perf_counter()
+            await asyncio.sleep(LOOP_PROBE_S)
+            self.loop_lag_ms = max(self.loop_lag_ms, (time.perf_counter() - before - LOOP_PROBE_S) * 1000)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The worker's state as plain data."""
+        view = self.stats.snapshot()
+        for sink in self.processes:
+            entry = view["sinks"].setdefault(
+                sink, {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
+            )
+            entry["lag_chunks"] = self._lag(self.names.writes(sink))
+        view["loop_lag_ms"] = {"max": round(self.loop_lag_ms, 1)}
+        view["memory"] = psutil.Process().memory_info().rss
+        view["uptime"] = round(time.time() - self.started, 1)
+        view["app"], view["worker"] = self.settings.app, os.getpid()
+        view["topics"] = self.sources
+        return view
+
+    def _lag(self, topic: str) -> int:
+        consumer = self.app.consumer
+        lag = 0
+        for tp in consumer.assignment():
+            if tp.topic == topic:
+                end = consumer.highwater(tp) or 0
+                settled = consumer.ledger.settled(tp)
+                lag += max(0, end - settled) if settled is not None else 0
+        return lag
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Let the batches at hand be finished and their confirmations come, for a bounded time."""
+        self.app.consumer.stop_flow()
+        deadline = time.monotonic() + STOP_WAIT_S
+        while (self.busy or (self.changes and self.changes.confirming)) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        await self.app.consumer.commit()
+
+    async def close(self) -> None:
+        """End the sinks' processes and let go of connections."""
+        await asyncio.gather(*(process.stop() for process in self.processes.values()))
+        if self.registry is not None:
+            await self.registry.close()
+        await self.admin.close()
+        log.info("stopped; offsets are committed")
+
+
+def create_app(settings: Settings) -> ParrotApp:
+    """Build the app. Nothing connects and nothing starts before a worker runs it."""
+    if not (agents.__file__ or "").startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))):
+        raise SettingsError(
+            f"the package `agents` was found at {agents.__file__}, which belongs to another distribution: "
+            "run Parrot Faust in an environment of its own"
+        )
+    names, delivery, batch = Names(settings.app), settings.delivery, settings.batch
+    app = ParrotApp(
+        settings.app,
+        broker=";".join(f"parrot://{address}" for address in settings.brokers),
+        datadir=settings.state,
+        store="memory://",
+        autodiscover=False,
+        topic_disable_leader=True,
+        topic_replication_factor=settings.topics.replicas,
+        broker_commit_interval=delivery.commit_interval_s,
+        broker_session_timeout=delivery.session_timeout_s,
+        broker_heartbeat_interval=delivery.heartbeat_s,
+        broker_rebalance_timeout=30.0,
+        broker_max_poll_interval=MAX_POLL_INTERVAL_S,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=batch.bytes,
+        producer_compression_type="lz4",
+        producer_max_request_size=LARGEST_MESSAGE,
+        producer_acks=-1,
+        web_enabled=settings.web.enabled,
+        web_host=settings.web.host,
+        web_bind=settings.web.host,
+        web_port=settings.web.port,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        web_graph_enabled=False,
+        web_stats_enabled=False,
+    )
+    app.batch_limits = BatchLimits(batch.records, batch.bytes, batch.partition_batches, batch.group_bytes)
+    app.parts = parts = Parts(app, settings)
+    app.topics._resubscribe_sleep_lock_seconds = RESUBSCRIBE_S
+    groups = {names.held: "held", **{names.writes(sink): sink for sink in parts.processes}}
+    record_by_record = {names.rules, names.schemas, names.anchor}
+
+    def group(topic: str) -> str | None:
+        if topic in groups:
+            return groups[topic]
+        return None if topic in record_by_record or names.owns(topic) or topic not in parts.sources else "changes"
+
+    app.batch_group = group
+    parts.build()
+    _register(app, parts, names)
+    return app
+
+
+def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
+    """Declare tables, agents and tasks."""
+    rules = app.GlobalTable("rules", key_type=str, value_type=str, partitions=1, recovery_buffer_size=1)
+    schemas = app.GlobalTable("schemas", key_type=str, value_type=str, partitions=1, recovery_buffer_size=1)
+    parts.rules.attach(rules)
+    parts.schemas.attach(schemas)
+    changes, dead_letters = (
+        parts.changes,
+        DeadLetters(parts.outbox, names, parts.admin.read, parts.ensure_side_topic, log),
+    )
+    assert changes is not None
+
+    @app.agent(app.topic(names.anchor, schema=BatchSchema()), name="changes")
+    async def take_changes(stream: Any) -> None:
+        await parts.run("changes", stream, changes.take)
+
+    @app.agent(app.topic(names.held, schema=BatchSchema()), name="dead_letters")
+    async def take_held(stream: Any) -> None:
+        await parts.run("dead_letters", stream, dead_letters.take)
+
+    @app.agent(app.topic(names.rules, schema=BatchSchema()), name="quality_rules")
+    async def take_rules(stream: Any) -> None:
+        await quality_rules.keep(stream, rules, log)
+
+    @app.agent(app.topic(names.schemas, schema=BatchSchema()), name="schema_history")
+    async def take_schemas(stream: Any) -> None:
+        await schema_history.keep(stream, schemas, log)
+
+    for sink, writer in parts.writers.items():
+        _register_writer(app, parts, names, sink, writer)
+
+    @app.task
+    async def follow_topics() -> None:
+        if parts.sources:
+            parts.subscribe(parts.sources)
+        await parts.follow_topics()
+
+    @app.task
+    async def probe_loop() -> None:
+        await parts.probe_loop()
+
+    @app.task
+    async def publish_rules() -> None:
+        await quality_rules.publish(parts.rules, parts.outbox, names, int(time.time() * 1000))
+
+
+def _register_writer(app: ParrotApp, parts: Parts, names: Names, sink: str, writer: Writer) -> None:
+    @app.agent(app.topic(names.writes(sink), schema=BatchSchema()), name=f"{sink}_writer")
+    async def take_chunks(stream: Any) -> None:
+        await parts.run(f"{sink}_writer", stream, writer.take)
+
+
+def _specs(settings: Settings) -> list[SinkSpec]:
+    specs = []
+    for kind in ("kudu", "hbase"):
+        section = getattr(settings.sinks, kind)
+        if section is not None:
+            tables = {name: getattr(table, kind) for name, table in settings.tables.items()}
+            specs.append(spec_of(kind, section, tables))
+    return specs
+
+
+def __getattr__(name: str) -> Any:
+    """Build the app on first use, from the settings that the environment names."""
+    if name == "app":
+        global app
+        app = create_app(load())
+        return app
+    raise AttributeError(name)

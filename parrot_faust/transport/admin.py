@@ -1,0 +1,108 @@
+"""What the worker asks the broker beside the stream: topics, and single records by their address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import TopicPartition
+
+REQUEST_TIMEOUT_MS = 15_000
+READ_AGAIN_S = 10.0
+CONNECT_RETRY_S = 2.0
+METADATA_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic that must exist, with its partitions and configuration."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+class BrokerAdmin:
+    """One admin connection, made on first use and kept."""
+
+    def __init__(self, brokers: tuple[str, ...], replicas: int, log: Any) -> None:
+        self._brokers, self._replicas, self._log = list(brokers), replicas, log
+        self._client: AIOKafkaAdminClient | None = None
+
+    async def connect(self, should_stop: Callable[[], bool]) -> None:
+        """Return when a broker answers; say once that none does and go on trying until then."""
+        said = False
+        while not should_stop():
+            client = AIOKafkaAdminClient(bootstrap_servers=self._brokers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+            try:
+                await client.start()
+                self._client = client
+                return
+            except (KafkaError, OSError) as error:
+                with suppress(KafkaError, OSError):
+                    await client.close()
+                if not said:
+                    self._log.warning("no Kafka broker at %s yet (%s); waiting for it", ", ".join(self._brokers), error)
+                    said = True
+                await asyncio.sleep(CONNECT_RETRY_S)
+
+    @property
+    def client(self) -> AIOKafkaAdminClient:
+        """The connected client."""
+        if self._client is None:
+            raise RuntimeError("the admin client is not connected")
+        return self._client
+
+    async def topics(self) -> dict[str, int]:
+        """Every topic with its number of partitions."""
+        described = await self.client.describe_topics()
+        return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+    async def ensure(self, plans: list[TopicPlan]) -> dict[str, int]:
+        """Create the topics that do not exist; return the partitions that each has once all are known."""
+        existing = await self.topics()
+        missing = [plan for plan in plans if plan.name not in existing]
+        if missing:
+            new = [
+                NewTopic(plan.name, plan.partitions, self._replicas, topic_configs=dict(plan.config))
+                for plan in missing
+            ]
+            answer = (await self.client.create_topics(new)).to_object()
+            for error in answer["topic_errors"]:
+                if error["error_code"] not in (0, TopicAlreadyExistsError.errno):
+                    raise for_code(error["error_code"])(f"topic {error['topic']}: {error.get('error_message')}")
+        while True:
+            known = await self.topics()
+            found = {plan.name: known.get(plan.name, 0) for plan in plans}
+            if all(found.values()):
+                return found
+            await asyncio.sleep(METADATA_POLL_S)
+
+    async def read(self, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes | None] | None:
+        """Key and value of one record; None when the broker no longer has it."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            tp = TopicPartition(topic, partition)
+            consumer.assign([tp])
+            first = (await consumer.beginning_offsets([tp]))[tp]
+            end = (await consumer.end_offsets([tp]))[tp]
+            if not first <= offset < end:
+                return None
+            consumer.seek(tp, offset)
+            record = await asyncio.wait_for(consumer.getone(), READ_AGAIN_S)
+            return (record.key, record.value) if record.offset == offset else None
+        finally:
+            await consumer.stop()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None

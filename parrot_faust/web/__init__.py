@@ -1,0 +1,1 @@
+"""What a worker shows: JSON for tools and a page for people."""
