@@ -27,7 +27,7 @@ _any = msgspec.json.Decoder()
 _INFERRED: Mapping[type, tuple[Kind, Any, Any, str]] = {
     bool: (Kind.BOOL, bool, None, ""),
     int: (Kind.INT64, typed.INT64, None, ""),
-    float: (Kind.FLOAT64, float | str, values.float_of_text, ""),
+    float: (Kind.FLOAT64, float, None, ""),
     str: (Kind.STRING, str, None, ""),
     dict: (Kind.STRING, msgspec.Raw, declared.json_text, "json"),
     list: (Kind.STRING, msgspec.Raw, declared.json_text, "array"),
@@ -37,15 +37,12 @@ _INFERRED: Mapping[type, tuple[Kind, Any, Any, str]] = {
 class _Layout:
     """How to read rows that have exactly the fields `names`, with the types known so far."""
 
-    def __init__(self, names: tuple[str, ...], types: Mapping[str, Declared], *, envelope: bool) -> None:
+    def __init__(
+        self, names: tuple[str, ...], types: Mapping[str, Declared], *, envelope: bool, words: bool = False
+    ) -> None:
+        self.names = names
         known = [place for place, name in enumerate(names) if name in types]
-        fields = [
-            typed.Field(name, _nullable(types[name].wire), True, types[name].convert)
-            if name in types
-            # A column that has only ever been null is no column yet; the first value of it is noticed.
-            else typed.Field(name, None, True, None)
-            for name in names
-        ]
+        fields = [_field(name, types.get(name), words=words) for name in names]
         self.columns: tuple[Column, ...] = tuple(types[names[place]].column for place in known)
         self.unset = Unset(self.columns)
         self._take = taker(known) if len(known) < len(names) else None
@@ -75,6 +72,7 @@ class PlainReader:
         self._declared = frozenset(self._types)
         self._envelope = envelope
         self._layouts: dict[tuple[str, ...], _Layout] = {}
+        self._wordy: dict[tuple[str, ...], _Layout] = {}
         self._current: _Layout | None = None
         self._flat: dict[tuple[Column, ...], flattened.Layout] = {}
 
@@ -99,9 +97,9 @@ class PlainReader:
             layout = self._layout_of(tree)
             try:
                 struct = layout.decoder.decode(data)
+                self._current = layout
             except typed.ERRORS as error:
-                raise typed.explain(error, _ADVICE) from None
-            self._current = layout
+                layout, struct = self._with_words(layout, data, error)
         try:
             event = self._event(layout, struct) if self._envelope else self._flat_event(layout, struct)
         except UnicodeDecodeError as error:
@@ -167,8 +165,20 @@ class PlainReader:
         if layout is None:
             if len(self._layouts) >= _MAX_SHAPES:
                 self._layouts.clear()
+                self._wordy.clear()
             layout = self._layouts[names] = _Layout(names, self._types, envelope=self._envelope)
         return layout
+
+    def _with_words(self, strict: _Layout, data: bytes, error: Exception) -> tuple[_Layout, Any]:
+        """Read a record again with floats that may be words (NaN); raise what was wrong if that does not help."""
+        layout = self._wordy.get(strict.names)
+        if layout is None:
+            layout = _Layout(strict.names, self._types, envelope=self._envelope, words=True)
+            self._wordy[strict.names] = layout
+        try:
+            return layout, layout.decoder.decode(data)
+        except typed.ERRORS:
+            raise typed.explain(error, _ADVICE) from None
 
     def _learn(self, image: Mapping[str, Any]) -> None:
         """Note the types of columns not seen before. A whole number may turn out to have been a float's."""
@@ -183,8 +193,18 @@ class PlainReader:
             kind, wire, convert, semantic = _INFERRED[type(value)]
             self._types[name] = Declared(Column(name, kind, semantic=semantic), wire, convert)
             self._layouts.clear()
+            self._wordy.clear()
             self._flat.clear()
             self._current = None
+
+
+def _field(name: str, known: Declared | None, *, words: bool) -> typed.Field:
+    if known is None:
+        # A column that has only ever been null is no column yet; the first value of it is noticed.
+        return typed.Field(name, None, True, None)
+    if words and known.wire is float:
+        return typed.Field(name, float | str | None, True, values.float_of_text)
+    return typed.Field(name, _nullable(known.wire), True, known.convert)
 
 
 def _nullable(wire: Any) -> Any:

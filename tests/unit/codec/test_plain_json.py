@@ -179,3 +179,11 @@ def test_a_schema_in_the_second_half_of_the_message_is_found() -> None:
     value = json.dumps({"payload": {"op": "c", "after": {"id": 1}}, "schema": schema}).encode()
     (segment,) = Decoder().decode("a.b.c", [Record(1, b'{"id":1}', value)]).segments
     assert segment.schema.columns[0].kind is Kind.INT32
+
+
+def test_a_float_column_takes_the_words_for_what_json_has_no_number_for() -> None:
+    batch = [event({"id": 1, "x": 1.5}), event({"id": 2, "x": "-Infinity"}), event({"id": 3, "x": "soon"})]
+    decoded = Decoder().decode(TOPIC, [*batch, event({"id": 4, "x": 2.5})])
+    assert rows(decoded) == [(1, 1.5), (2, float("-inf")), (4, 2.5)]
+    assert "after.x: 'soon'" in str(decoded.failures[0].error)
+    assert len(decoded.segments) == 1
