@@ -9,6 +9,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -25,7 +26,7 @@ from agents.schema_book import SchemaBook
 from agents.writer import Writer
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
-from parrot_faust.errors import SettingsError
+from parrot_faust.errors import ParrotError, SettingsError
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.registry import RegistryClient
 from parrot_faust.settings import Settings, load
@@ -94,6 +95,7 @@ class Parts:
         self.loop_lag_ms = 0.0
         self.started = time.time()
         self._partitions = settings.topics.partitions
+        self.source_channel = app.topic(self.names.anchor, schema=BatchSchema())
 
     # -- before the agents start -------------------------------------------------------------------------------------
 
@@ -115,6 +117,7 @@ class Parts:
         )
         self._partitions = min(known[plan.name] for plan in writes)
         self.sources = await self.find_topics()
+        self.source_channel.topics = [*self.source_channel.topics, *self.sources]
         await asyncio.gather(*(process.start() for process in self.processes.values()))
         self._announce()
 
@@ -301,7 +304,8 @@ class Parts:
 
 def create_app(settings: Settings) -> ParrotApp:
     """Build the app. Nothing connects and nothing starts before a worker runs it."""
-    if not (agents.__file__ or "").startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))):
+    own = Path(__file__).resolve().parents[1]
+    if not Path(agents.__file__ or "").resolve().is_relative_to(own):
         raise SettingsError(
             f"the package `agents` was found at {agents.__file__}, which belongs to another distribution: "
             "run Parrot Faust in an environment of its own"
@@ -363,7 +367,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     )
     assert changes is not None
 
-    @app.agent(app.topic(names.anchor, schema=BatchSchema()), name="changes")
+    @app.agent(parts.source_channel, name="changes")
     async def take_changes(stream: Any) -> None:
         await parts.run("changes", stream, changes.take)
 
@@ -384,8 +388,6 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
 
     @app.task
     async def follow_topics() -> None:
-        if parts.sources:
-            parts.subscribe(parts.sources)
         await parts.follow_topics()
 
     @app.task
@@ -417,6 +419,9 @@ def __getattr__(name: str) -> Any:
     """Build the app on first use, from the settings that the environment names."""
     if name == "app":
         global app
-        app = create_app(load())
+        try:
+            app = create_app(load())
+        except ParrotError as error:
+            raise SystemExit(f"parrot: {error}") from None
         return app
     raise AttributeError(name)

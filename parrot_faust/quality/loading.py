@@ -6,7 +6,6 @@ import difflib
 import re
 from typing import Any
 
-import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -216,4 +215,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, CommentedSeq):
         return [_plain(inner) for inner in value]
-    return msgspec.to_builtins(value) if isinstance(value, (int, float, str, bool)) else value
+    for kind in (bool, int, float, str):  # ruamel's own subclasses keep the file's spelling, which nobody here needs
+        if isinstance(value, kind):
+            return kind(value)
+    return value

@@ -29,12 +29,11 @@ event loop at most {view["loop_lag_ms"]["max"]} ms late</p>
 
 def _banner(sinks: dict[str, Any]) -> str:
     away = [name for name, sink in sinks.items() if sink["state"] != "ok"]
-    text = "".join(
+    return "".join(
         f'<p class="banner bad">{escape(name)} does not answer: {escape(sinks[name]["error"])}. '
         "It is tried again until it does; the other stores go on and nothing is lost.</p>"
         for name in away
     )
-    return text
 
 
 def _cards(view: dict[str, Any]) -> str:
