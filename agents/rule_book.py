@@ -87,7 +87,7 @@ class RuleBook:
 
 
 def read_rule_files(folder: Path) -> dict[str, RuleSet]:
-    """Read every rule file of a folder, by table. Raise RuleError for a broken one, SettingsError for a table's second."""
+    """Read every rule file of a folder, by table. Raise RuleError for a broken one, SettingsError for a second one."""
     found: dict[str, tuple[Path, RuleSet]] = {}
     paths = [path for path in sorted(folder.glob("*")) if path.suffix in {".yaml", ".yml"}]
     for path in paths:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name == "app":
-        from parrot_faust.application import app
+        from parrot_faust.application import configured_app
 
-        return app
+        return configured_app()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ log = logging.getLogger("parrot")
 FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in within a few of these
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
 STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
+STOP_POLL_S = 0.02
 LOOP_PROBE_S = 0.05
 LARGEST_MESSAGE = 15 << 20  # a held record with its headers, below the 16 MB that the held topic takes
 #: A consumer whose partitions all wait for a sink fetches nothing, which is no reason to leave the group.
@@ -290,7 +292,7 @@ class Parts:
         self.app.consumer.stop_flow()
         deadline = time.monotonic() + STOP_WAIT_S
         while (self.busy or (self.changes and self.changes.confirming)) and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+            await self.app.sleep(STOP_POLL_S)
         await self.app.consumer.commit()
 
     async def close(self) -> None:
@@ -415,13 +417,10 @@ def _specs(settings: Settings) -> list[SinkSpec]:
     return specs
 
 
-def __getattr__(name: str) -> Any:
-    """Build the app on first use, from the settings that the environment names."""
-    if name == "app":
-        global app
-        try:
-            app = create_app(load())
-        except ParrotError as error:
-            raise SystemExit(f"parrot: {error}") from None
-        return app
-    raise AttributeError(name)
+@cache
+def configured_app() -> ParrotApp:
+    """The app of the settings that the environment names, built once. A wrong setting ends the program in one line."""
+    try:
+        return create_app(load())
+    except ParrotError as error:
+        raise SystemExit(f"parrot: {error}") from None

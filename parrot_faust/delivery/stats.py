@@ -40,7 +40,7 @@ class Latency:
         self._buckets: dict[int, int] = defaultdict(int)
 
     def add(self, milliseconds: float, weight: int = 1) -> None:
-        """Count a measurement `weight` times. Below 0.1 ms all is one; a negative one is a clock's error, taken as 0."""
+        """Count a measurement `weight` times. Below 0.1 ms all is one, also what is negative by a clock's error."""
         self._buckets[round(math.log(max(milliseconds, 0.1)) / self.GROWTH)] += weight
         self.count += weight
 

@@ -40,7 +40,7 @@ def unpack_tar(archive: Path | io.BufferedIOBase, target: Path, *, name: str = "
             if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
                 raise DistributionError(f"{label} holds the special file {member.name!r}: nothing was unpacked")
         try:
-            tar.extractall(target, members=members, filter="data")  # noqa: S202 - every member was checked above
+            tar.extractall(target, members=members, filter="data")
         except tarfile.FilterError as error:
             raise DistributionError(f"{label}: {error}") from error
 
@@ -55,7 +55,7 @@ def unpack_zip(archive: Path, target: Path) -> None:
             check_name(str(archive), entry.filename)
             if stat.S_ISLNK(entry.external_attr >> 16):
                 raise DistributionError(f"{archive} holds the link {entry.filename!r}: nothing was unpacked")
-        source.extractall(target)
+        source.extractall(target)  # noqa: S202 - every entry was checked above
 
 
 def tree(cache: Path, key: str, build: Callable[[Path], None]) -> Path:

@@ -42,7 +42,7 @@ def _settings(state: State) -> dict[str, object]:
     return {
         "hbase.cluster.distributed": "false",
         "hbase.rootdir": f"file://{data}/root",
-        "hbase.tmp.dir": f"{data}/tmp",
+        "hbase.tmp.dir": f"{data}/scratch",
         "hbase.zookeeper.property.dataDir": f"{data}/zk",
         "hbase.zookeeper.quorum": LOOPBACK,
         "hbase.zookeeper.property.clientPort": state.port("hbase-zookeeper"),
