@@ -1,0 +1,118 @@
+"""The demo's worker: a real one, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from parrot_faust.distribution import Addresses
+from parrot_faust.distribution.processes import tail
+from parrot_faust.distribution.state import CHECKOUT
+from parrot_faust.errors import DistributionError
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 15
+ANSWER_TIMEOUT_S = 5
+
+SETTINGS = """\
+# Written by `parrot demo`; a worker of your own starts from a file like this one.
+app: {app}
+brokers: '{brokers}'
+state: '{state}'
+web: {{port: {port}}}
+source:
+  topics: 'shop\\.public\\..*'
+  registry: {registry}
+sinks:
+  kudu: {{masters: [{masters}], table: '{{schema}}.{{table}}', buckets: 4, replicas: 1}}
+  hbase: {{thrift: '{thrift}', thrift2: '{thrift2}', table: '{{schema}}.{{table}}', family: d}}
+quality: '{quality}'
+schema_change: lenient
+"""
+
+
+class Worker:
+    """`faust -A parrot_faust worker` with settings of the demo's own."""
+
+    def __init__(self, folder: Path, app: str, addresses: Addresses) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        self.log = folder / "worker.log"
+        self.settings = folder / "parrot.yaml"
+        self.settings.write_text(
+            SETTINGS.format(
+                app=app,
+                brokers=addresses.kafka,
+                state=folder / "state",
+                port=self.port,
+                registry=addresses.registry,
+                masters=", ".join(f"'{master}'" for master in addresses.kudu_masters),
+                thrift=addresses.hbase_thrift,
+                thrift2=addresses.hbase_thrift2,
+                quality=CHECKOUT / "quality_rules",
+            ),
+            encoding="utf-8",
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until its web server answers. Raise DistributionError with its last lines otherwise."""
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "faust", "-A", "parrot_faust", "worker", "--loglevel", "info"],
+                cwd=CHECKOUT,
+                env={**os.environ, "PARROT_CONFIG": str(self.settings)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.running:
+            try:
+                self.stats()
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+            else:
+                return
+        raise DistributionError(f"the worker did not start\n{tail(self.log, 15)}")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def stats(self) -> dict[str, Any]:
+        """The worker's state, from its web server."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=ANSWER_TIMEOUT_S) as answer:
+            view: dict[str, Any] = json.load(answer)
+            return view
+
+    def stop(self) -> int | None:
+        """Ask it to end, and return its exit status; None when it was not running or had to be killed."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
