@@ -1,0 +1,106 @@
+"""`parrot sql` and `parrot rows`: looking at the source and at the stores."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import happybase
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from parrot_faust.demo import stores
+from parrot_faust.distribution import Addresses, Local
+from parrot_faust.errors import DistributionError
+
+
+@click.command()
+@click.argument("statement", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of rows.")
+def sql(statement: str | None, as_json: bool) -> None:
+    """Run a STATEMENT on the local PostgreSQL, or ask for statements until an empty line."""
+    addresses = Local.here().addresses()
+    try:
+        with psycopg.connect(**addresses.postgres, autocommit=True, connect_timeout=5) as connection:
+            if statement:
+                _run(connection, statement, as_json)
+                return
+            while text := click.prompt("shop", default="", show_default=False, prompt_suffix="> "):
+                try:
+                    _run(connection, text, as_json)
+                except psycopg.Error as error:
+                    click.secho(str(error).strip(), fg="red", err=True)
+    except psycopg.OperationalError as error:
+        raise DistributionError(f"PostgreSQL does not answer ({error}); start it with `parrot up postgres`") from None
+    except psycopg.Error as error:
+        raise DistributionError(str(error).strip()) from None
+
+
+def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> None:
+    cursor = connection.execute(statement)  # type: ignore[call-overload] # what the user typed, on the user's database
+    if cursor.description is None:
+        click.echo(cursor.statusmessage)
+        return
+    _show([column.name for column in cursor.description], cursor.fetchall(), as_json)
+
+
+@click.command()
+@click.argument("store", type=click.Choice(["kudu", "hbase"]))
+@click.argument("table")
+@click.option("--key", help="Only the row with this key; several key columns are joined with |.")
+@click.option("--limit", default=20, show_default=True, help="How many rows to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of rows.")
+def rows(store: str, table: str, key: str | None, limit: int, as_json: bool) -> None:
+    """Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders)."""
+    addresses = Local.here().addresses()
+    target = ".".join(table.split(".")[-2:])
+    relation = target.rsplit(".", 1)[-1]
+    with psycopg.connect(**addresses.postgres, autocommit=True, connect_timeout=5) as connection:
+        types = stores.columns(connection, relation)
+        keys = _key_columns(connection, relation)
+    if not types:
+        raise DistributionError(f"the source has no table {relation}, so the types of its columns are not known")
+    read = stores.kudu_rows if store == "kudu" else stores.hbase_rows
+    if store == "hbase":
+        _check_exists(addresses, target)
+    found = read(addresses, target, types, keys)
+    chosen = [row for identity, row in sorted(found.items()) if key is None or "|".join(map(str, identity)) == key]
+    _show(list(types), chosen[:limit], as_json)
+
+
+def _check_exists(addresses: Addresses, target: str) -> None:
+    host, port = addresses.hbase_thrift.rsplit(":", 1)
+    connection = happybase.Connection(host, int(port), timeout=10_000)
+    try:
+        names = [name.decode() for name in connection.tables()]
+    finally:
+        connection.close()
+    if target not in names:
+        raise DistributionError(f"HBase has no table {target}; it has {', '.join(names) or 'none'}")
+
+
+def _key_columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
+    found = connection.execute(
+        "select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey) "
+        "where i.indrelid = to_regclass(%s) and i.indisprimary order by array_position(i.indkey, a.attnum)",
+        (table,),
+    )
+    return [name for (name,) in found.fetchall()]
+
+
+def _show(names: list[str], found: list[tuple[Any, ...]], as_json: bool) -> None:
+    if as_json:
+        rows = [dict(zip(names, row, strict=True)) for row in found]
+        click.echo(json.dumps(rows, indent=1, default=str, ensure_ascii=False))
+        return
+    table = Table(*names, box=None, header_style="dim")
+    for row in found:
+        table.add_row(*("[dim]null[/]" if value is None else _short(value) for value in row))
+    Console().print(table)
+
+
+def _short(value: Any) -> str:
+    text = str(value).replace("[", "\\[")
+    return text if len(text) <= 60 else f"{text[:57]}..."
