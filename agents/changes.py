@@ -48,6 +48,7 @@ class _Lane:
     generation: int
     next_offset: int
     clock: VersionClock
+    settling: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -105,7 +106,8 @@ class Changes:
         await self._take_failures(work, decoded)
         lane.next_offset = batch.last + 1
 
-        task = asyncio.create_task(self._settle(work, decoded, str(lane.clock.last)))
+        task = asyncio.create_task(self._settle(work, decoded, str(lane.clock.last), lane.settling))
+        lane.settling = task
         self.confirming.add(task)
         task.add_done_callback(self.confirming.discard)
         ended = time.perf_counter()
@@ -280,14 +282,19 @@ class Changes:
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
-    async def _settle(self, work: _Work, decoded: Decoded, note: str) -> None:
-        """The commit order of this agent: everything made from the batch is confirmed, then the batch is settled."""
+    async def _settle(self, work: _Work, decoded: Decoded, note: str, before: asyncio.Task[None] | None) -> None:
+        """The commit order of this agent: everything made from the batch is confirmed, then the batch is settled.
+
+        Batches of a partition are settled in their order: what is counted is counted by a watermark.
+        """
         try:
             await self._outbox.confirm(work.pending)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing after this batch may be committed
             self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
             self._fatal(error)
             return
+        if before is not None:
+            await before
         records = work.batch.records
         self._stats.source_batch(
             work.batch.topic,

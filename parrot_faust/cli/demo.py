@@ -75,7 +75,7 @@ def stay(console: Console, run: Run) -> None:
     console.print(
         f"\nThe pipeline goes on. Look around:\n"
         f"  web view          http://127.0.0.1:{run.worker.port}/\n"
-        f"  ask the source    .venv/bin/parrot sql 'select * from orders limit 5'\n"
+        f"  ask the source    .venv/bin/parrot sql 'table orders limit 5'\n"
         f"  ask the stores    .venv/bin/parrot rows kudu public.orders --limit 5\n"
         f"                    .venv/bin/parrot rows hbase public.orders --limit 5\n"
         f"  components        .venv/bin/parrot status\n"

@@ -39,7 +39,7 @@ def sql(statement: str | None, as_json: bool) -> None:
 
 
 def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> None:
-    cursor = connection.execute(statement)  # type: ignore[call-overload] # what the user typed, on the user's database
+    cursor = connection.execute(statement)
     if cursor.description is None:
         click.echo(cursor.statusmessage)
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import struct
 import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from json import loads
@@ -50,35 +52,31 @@ class Broker:
         """Delete the topics that begin so, and return when they are gone."""
         asyncio.run(self._remove(prefixes))
 
-    async def _consumer(self, topics: list[str]) -> tuple[AIOKafkaConsumer, list[TopicPartition]]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._address, enable_auto_commit=False)
-        await consumer.start()
-        known = await consumer.topics()
-        await consumer._client.fetch_all_metadata()
-        found = [
-            TopicPartition(topic, partition)
-            for topic in topics
-            if topic in known
-            for partition in sorted(consumer.partitions_for_topic(topic) or ())
-        ]
-        return consumer, found
+    async def _partitions(self, topics: list[str]) -> list[TopicPartition]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+        await admin.start()
+        try:
+            described = await admin.describe_topics()
+        finally:
+            await admin.close()
+        known = {topic["topic"]: len(topic["partitions"]) for topic in described}
+        return [TopicPartition(topic, partition) for topic in topics for partition in range(known.get(topic, 0))]
 
     async def _count(self, topics: list[str]) -> int:
-        consumer, found = await self._consumer(topics)
-        try:
+        found = await self._partitions(topics)
+        if not found:
+            return 0
+        async with self._consumer(found) as consumer:
             begin, end = await consumer.beginning_offsets(found), await consumer.end_offsets(found)
             return sum(end[tp] - begin[tp] for tp in found)
-        finally:
-            await consumer.stop()
 
     async def _read(self, topic: str, contents: bool) -> Topic:
-        consumer, found = await self._consumer([topic])
+        found = await self._partitions([topic])
         result = Topic()
-        try:
-            if not found:
-                return result
+        if not found:
+            return result
+        async with self._consumer(found) as consumer:
             end = await consumer.end_offsets(found)
-            consumer.assign(found)
             await consumer.seek_to_beginning(*found)
             while any([await consumer.position(tp) < end[tp] for tp in found]):
                 for tp, records in (await consumer.getmany(timeout_ms=500)).items():
@@ -89,7 +87,15 @@ class Broker:
                         if contents:
                             headers = {name: value.decode() for name, value in record.headers}
                             result.contents.append((headers, record.key, record.value))
-            return result
+        return result
+
+    @asynccontextmanager
+    async def _consumer(self, partitions: list[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._address, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign(partitions)
+            yield consumer
         finally:
             await consumer.stop()
 
