@@ -77,7 +77,6 @@ class Broker:
             return result
         async with self._consumer(found) as consumer:
             end = await consumer.end_offsets(found)
-            await consumer.seek_to_beginning(*found)
             while any([await consumer.position(tp) < end[tp] for tp in found]):
                 for tp, records in (await consumer.getmany(timeout_ms=500)).items():
                     for record in records:
@@ -91,7 +90,10 @@ class Broker:
 
     @asynccontextmanager
     async def _consumer(self, partitions: list[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._address, enable_auto_commit=False)
+        # Reading begins at the earliest by setting: a seek right after `assign` races with the consumer's own reset.
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._address, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
             consumer.assign(partitions)

@@ -57,11 +57,15 @@ class Run:
 
     def __call__(self) -> Report:
         """Make the shop, capture it, work on it, wait until all is applied, compare, report."""
+        began = time.monotonic()
         self.prepare()
+        self.settle("applying the initial snapshot")
+        self.seconds["snapshot"] = round(time.monotonic() - began, 1)
         began = time.monotonic()
         done = self.generate()
         rate = done / (time.monotonic() - began)
-        self.settle()
+        self.mark_end()
+        self.settle("waiting until all is applied")
         self.seconds["work"] = round(time.monotonic() - began, 1)
         began = time.monotonic()
         self.watch("comparing every row and column", None)
@@ -157,24 +161,33 @@ class Run:
                 time.sleep(TICK_S)
         return done
 
+    def mark_end(self) -> None:
+        """Make one more change, as the last."""
+        with self._database() as database:
+            database.execute("update customers set name = %s where id = %s", (self.name, self.work.customers[0]))
+
     def _stats(self) -> dict[str, Any]:
         if not self.worker.running:
             raise DistributionError(f"the worker has ended by itself; see {self.worker.log}")
         return self.worker.stats()
 
-    def settle(self) -> None:
-        """Wait until what was committed is in Kafka and what is in Kafka is in both stores."""
+    def settle(self, step: str) -> None:
+        """Wait until what was committed is in Kafka, what is in Kafka is in both stores, and what was held is filed."""
         deadline = time.monotonic() + SETTLE_TIMEOUT_S
-        with self._database() as database:
-            database.execute("update customers set name = %s where id = %s", (self.name, self.work.customers[0]))
+        side_topics = [f"{self.name}.{kind}.{topic}" for kind in ("quarantine", "dead") for topic in self.topics]
         stable, count = 0.0, -1
         while True:
             captured = self.broker.count(self.topics)
             if captured != count:
                 stable, count = time.monotonic(), captured
             stats = self._stats()
-            self.watch("waiting until all is applied", stats)
-            if time.monotonic() - stable > STABLE_S and _settled(stats, count):
+            self.watch(step, stats)
+            if (
+                count
+                and time.monotonic() - stable > STABLE_S
+                and _settled(stats, count)
+                and self.broker.count(side_topics) == _held_back(stats)
+            ):
                 return
             if time.monotonic() > deadline:
                 break
@@ -265,6 +278,13 @@ class Run:
 
 def _applied(stats: dict[str, Any], sink: str) -> int:
     return sum(table["applied"] for table in stats["sinks"][sink]["tables"].values())
+
+
+def _held_back(stats: dict[str, Any]) -> int:
+    """Records that must be in a quarantine or dead-letter topic: those of `changes`, and those that a store refused."""
+    return sum(source["quarantined"] + source["dead_lettered"] for source in stats["sources"].values()) + sum(
+        table["dead_lettered"] for sink in STORES for table in stats["sinks"][sink]["tables"].values()
+    )
 
 
 def _settled(stats: dict[str, Any], captured: int) -> bool:
