@@ -22,7 +22,7 @@ PLAIN_EVERY_S = 5.0
 
 
 @click.command()
-@click.option("--changes", default=15_000, show_default=True, help="Changes to make at the source.")
+@click.option("--changes", default=10_000, show_default=True, help="Changes to make at the source.")
 @click.option("--rate", default=500, show_default=True, help="Changes a second.")
 @click.option("--seed", default=1, show_default=True, help="The same seed does the same work.")
 @click.option("--format", "form", type=click.Choice(["avro", "json", "json-schema"]), default="avro", show_default=True)
@@ -71,7 +71,8 @@ def demo(changes: int, rate: int, seed: int, form: str, once: bool, file: Path |
 
 def stay(console: Console, run: Run) -> None:
     """Keep the pipeline running and say how to look around, until Ctrl-C."""
-    run.worker.start()
+    run.worker.launch()
+    run.worker.wait()
     console.print(
         f"\nThe pipeline goes on. Look around:\n"
         f"  web view          http://127.0.0.1:{run.worker.port}/\n"

@@ -32,7 +32,7 @@ Watch = Callable[[str, dict[str, Any] | None], None]
 class Options:
     """How much work, how fast, and in which form the changes travel."""
 
-    changes: int = 15_000
+    changes: int = 10_000
     rate: int = 500
     seed: int = 1
     form: str = "avro"
@@ -88,12 +88,12 @@ class Run:
                     database.execute(statement, values)
         self.broker.remove((f"{connector.PREFIX}.public.", "parrot-demo-"))
         self._drop_targets()
-        self.watch("starting the Debezium connector", None)
+        self.watch("starting the worker and the Debezium connector", None)
+        self.worker.launch()
         name = self.name.replace("-", "_")
         settings = connector.config(self.addresses, name, list(shop.TABLES), self.options.form)
         connector.create(self.addresses.connect, name, settings)
-        self.watch("starting the worker", None)
-        self.worker.start()
+        self.worker.wait()
 
     def _database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(**self.addresses.postgres, autocommit=True)

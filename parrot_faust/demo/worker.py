@@ -64,8 +64,8 @@ class Worker:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it and wait until its web server answers. Raise DistributionError with its last lines otherwise."""
+    def launch(self) -> None:
+        """Start it."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "faust", "-A", "parrot_faust", "worker", "--loglevel", "info"],
@@ -76,6 +76,9 @@ class Worker:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def wait(self) -> None:
+        """Return when its web server answers. Raise DistributionError with its last lines otherwise."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self.running:
             try:

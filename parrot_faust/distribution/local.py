@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 import urllib.error
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,7 +192,10 @@ class Local:
         with state.locked():
             state = State.load(self.folder)
             processes.adopt(state)
-            return processes.stop(state, [process for name in names for process in COMPONENTS[name].processes])
+            ended = []
+            for wave in _ending_waves(names):
+                ended += processes.stop(state, [process for name in wave for process in COMPONENTS[name].processes])
+            return ended
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -252,6 +255,16 @@ def _with_needs(names: Sequence[str]) -> list[str]:
             chosen.add(name)
             queue.extend(COMPONENTS[name].needs)
     return [name for name in COMPONENTS if name in chosen]
+
+
+def _ending_waves(names: Iterable[str]) -> Iterator[list[str]]:
+    """Groups to end one after the other: who needs another ends before it, or would wait for it in vain."""
+    left = set(names)
+    while left:
+        needed = {need for name in left for need in COMPONENTS[name].needs}
+        wave = [name for name in COMPONENTS if name in left and name not in needed]
+        yield wave
+        left.difference_update(wave)
 
 
 def _status(component: Component, context: Context) -> ComponentStatus:
