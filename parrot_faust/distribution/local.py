@@ -10,6 +10,7 @@ import urllib.error
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ from parrot_faust.distribution.components import (
     registry,
 )
 from parrot_faust.distribution.components.base import LOOPBACK
-from parrot_faust.distribution.fetch import Cache, Progress, Silent, default_cache, remove_leftovers
-from parrot_faust.distribution.java import java
+from parrot_faust.distribution.fetch import Cache, Progress, Silent, default_cache
+from parrot_faust.distribution.java import installed, java
 from parrot_faust.distribution.lock import Artefact, artefacts
 from parrot_faust.distribution.state import State, default_folder
 from parrot_faust.errors import DistributionError
@@ -79,6 +80,11 @@ class Local:
         self.folder = folder
         self._cache = Cache(cache)
         self._lock = threading.Lock()
+        self._given_up = threading.Event()
+
+    @cached_property
+    def _java_is_missing(self) -> bool:
+        return installed() is None
 
     @classmethod
     def here(cls) -> Local:
@@ -92,16 +98,17 @@ class Local:
 
     # -- fetching ----------------------------------------------------------------------------------------------------
 
-    def wanted(self, names: Iterable[str] = ALL) -> list[Artefact]:
-        """The artefacts that these components need; the Java runtime is fetched when it turns out to be needed."""
-        bundles = {bundle for name in names for bundle in COMPONENTS[name].bundles}
+    def wanted(self, names: Sequence[str] = ALL) -> list[Artefact]:
+        """The artefacts that these components and what they depend on need; with a Java runtime if there is none."""
+        components = [COMPONENTS[name] for name in _with_needs(names)]
+        bundles = {bundle for component in components for bundle in component.bundles}
+        if any(component.java for component in components) and self._java_is_missing:
+            bundles.add("java")
         return [artefact for artefact in artefacts() if artefact.bundle in bundles]
 
-    def fetch(self, names: Iterable[str] = ALL, progress: Progress | None = None, *, fully: bool = False) -> int:
+    def fetch(self, names: Sequence[str] = ALL, progress: Progress | None = None, *, fully: bool = False) -> int:
         """Fetch and verify what the components need; return the number of artefacts that had to be fetched."""
         check_platform()
-        self._cache.root.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self._cache.root)
         return len(self._cache.ensure(self.wanted(names), progress or Silent(), fully=fully))
 
     def cached(self, artefact: Artefact) -> bool:
@@ -133,6 +140,7 @@ class Local:
     def _start_all(self, components: list[Component], context: Context, say: Events, began: float) -> None:
         done: set[str] = set()
         waiting = list(components)
+        self._given_up.clear()
         with ThreadPoolExecutor(len(components)) as pool:
             running: dict[Future[None], str] = {}
             try:
@@ -145,6 +153,7 @@ class Local:
                         future.result()
                         done.add(running.pop(future))
             except BaseException:
+                self._given_up.set()  # else Ctrl-C would have to wait for the slowest
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -165,6 +174,8 @@ class Local:
         deadline = time.monotonic() + component.timeout_s
         reason = "it did not answer"
         while time.monotonic() < deadline:
+            if self._given_up.is_set():
+                raise DistributionError(f"{component.name} was not waited for")
             for name in component.processes:
                 if not processes.running(context.state.processes.get(name)):
                     raise DistributionError(

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from parrot_faust.distribution.state import ProcessRecord, State
+from parrot_faust.errors import DistributionError
 
 STOP_GRACE_S = 15.0  # HBase flushes its regions when asked to end; nothing here needs longer
+KILL_WAIT_S = 5.0  # what is killed is gone at once, unless it waits for a disk
+TOOL_LINES = 12
 MARK = "PARROT_STATE_ID"
 MARK_NAME = "PARROT_PROCESS"
+TOOL = "prepare "  # how the names of tools begin, that run to their end before a server starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +42,40 @@ def start(state: State, launch: Launch) -> ProcessRecord:
     The process carries the state's identity in its environment, so that it is found even if this command dies before
     the record is written.
     """
-    own = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}}
-    environment = {"LANG": "C.UTF-8", **own, **launch.environment, MARK: state.identity, MARK_NAME: launch.name}
     with state.log(launch.name).open("ab") as log:
-        process = subprocess.Popen(
-            [str(part) for part in launch.command],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=launch.folder or state.folder,
-            start_new_session=True,
-            user=launch.user,
-            group=launch.group,
-            extra_groups=[] if launch.user is not None else None,
-        )
+        process = _popen(state, launch, stdout=log, stderr=subprocess.STDOUT)
     record = ProcessRecord(process.pid, psutil.Process(process.pid).create_time())
     state.processes[launch.name] = record
     state.save()
     return record
+
+
+def run(state: State, tool: Launch) -> None:
+    """Run a tool to its end. Raise DistributionError, with the end of what it said, when it fails.
+
+    It is marked like a server: if this command is killed meanwhile, the next one ends it before it begins anew.
+    """
+    marked = replace(tool, name=f"{TOOL}{tool.name}")
+    with _popen(state, marked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        said, _ = process.communicate()
+    if process.returncode:
+        end = "\n".join(said.decode("utf-8", "replace").splitlines()[-TOOL_LINES:])
+        raise DistributionError(f"{tool.name} failed with status {process.returncode}\n{end}")
+
+
+def _popen(state: State, launch: Launch, **output: Any) -> subprocess.Popen[bytes]:
+    own = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG", "TZ", "TMPDIR"}}
+    return subprocess.Popen(
+        [str(part) for part in launch.command],
+        stdin=subprocess.DEVNULL,
+        env={"LANG": "C.UTF-8", **own, **launch.environment, MARK: state.identity, MARK_NAME: launch.name},
+        cwd=launch.folder or state.folder,
+        start_new_session=True,
+        user=launch.user,
+        group=launch.group,
+        extra_groups=[] if launch.user is not None else None,
+        **output,
+    )
 
 
 def running(record: ProcessRecord | None) -> psutil.Process | None:
@@ -72,40 +92,59 @@ def running(record: ProcessRecord | None) -> psutil.Process | None:
 
 
 def adopt(state: State) -> None:
-    """Bring the records up to date: forget what has ended, find what a killed command has started and not recorded."""
-    found = {}
+    """Bring the records up to date, under the state's lock.
+
+    Forget what has ended, with the last of its children; find what a killed command has started and not recorded; end
+    the tools it was running.
+    """
+    found: dict[str, ProcessRecord] = {}
+    ended = {record.pid for record in state.processes.values() if not running(record)}
+    left: list[psutil.Process] = []
     for process in psutil.process_iter():
         try:
-            if process.status() == psutil.STATUS_ZOMBIE or process.pid != os.getpgid(process.pid):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if os.getsid(process.pid) in ended and _works_in(process, state):
+                left.append(process)
+                continue
+            if process.pid != os.getpgid(process.pid):
                 continue
             environment = process.environ()
         except (psutil.Error, OSError):
             continue  # another user's, or gone: not started from here
-        if environment.get(MARK) == state.identity and (name := environment.get(MARK_NAME)):
+        if environment.get(MARK) != state.identity or not (name := environment.get(MARK_NAME)):
+            continue
+        if name.startswith(TOOL):
+            left += [process, *_children(process)]
+        else:
             found[name] = ProcessRecord(process.pid, process.create_time())
+    _kill(left)
     kept = {name: record for name, record in state.processes.items() if running(record)}
     state.processes = {**found, **kept}
     state.save()
 
 
-def stop(state: State, names: Iterable[str]) -> list[str]:
+def _works_in(process: psutil.Process, state: State) -> bool:
+    """Whether a process works in a folder of this state: one whose session has a pid of ours by chance does not."""
+    folder = Path(process.cwd())
+    return folder.is_relative_to(state.folder) or any(state.identity in part for part in folder.parts)
+
+
+def _kill(members: Sequence[psutil.Process]) -> None:
+    for member in members:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()  # psutil compares the time it was started before it sends a signal
+    psutil.wait_procs(members, timeout=KILL_WAIT_S)
+
+
+def stop(state: State, names: Iterable[str], *, grace_s: float = STOP_GRACE_S) -> list[str]:
     """End the processes of these names with all they have started, politely first. Return those that were running."""
-    groups = {}
-    for name in names:
-        if process := running(state.processes.get(name)):
-            groups[name] = process
-    members = {name: [process, *_children(process)] for name, process in groups.items()}
+    groups = {name: process for name in names if (process := running(state.processes.get(name)))}
+    everyone = [member for process in groups.values() for member in (process, *_children(process))]
     for process in groups.values():
         _signal_group(process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_GRACE_S
-    everyone = [member for group in members.values() for member in group]
-    _, alive = psutil.wait_procs(everyone, timeout=max(0.0, deadline - time.monotonic()))
-    for member in alive:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(alive, timeout=5)
+    _, alive = psutil.wait_procs(everyone, timeout=grace_s)
+    _kill(alive)
     for name in groups:
         state.processes.pop(name, None)
     state.save()
@@ -121,10 +160,8 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def memory(process: psutil.Process) -> int:

@@ -18,8 +18,7 @@ from typing import Any
 
 from parrot_faust.errors import DistributionError
 
-OWNER_ONLY = 0o600
-_GUARD = threading.RLock()  # components start side by side, each asking for its ports
+_GUARD = threading.Lock()  # components start side by side, each asking for its ports
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -49,51 +48,47 @@ class State:
     def load(cls, folder: Path) -> State:
         """Read the state, or begin one. Raise DistributionError when the file can't be read."""
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "state.json"
-        if not file.exists():
-            state = cls(folder, uuid.uuid4().hex)
-            state.save()
-            return state
+        with _writing(folder):
+            raw = _read(folder)
+            if raw is None:
+                raw = {"identity": uuid.uuid4().hex, "ports": {}, "processes": {}}
+                _write(folder, raw)
         try:
-            raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             processes = {name: ProcessRecord(**record) for name, record in raw["processes"].items()}
             return cls(folder, raw["identity"], raw["ports"], processes)
-        except (ValueError, KeyError, TypeError) as error:
-            raise DistributionError(
-                f"{file} can't be read ({error}); end what still runs and delete the folder {folder}"
-            ) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _unreadable(folder, error) from error
 
     def save(self) -> None:
-        """Write the state so that a reader never sees half of it."""
-        content = {
-            "identity": self.identity,
-            "ports": self.ports,
-            "processes": {
+        """Write the records of processes. Ports are written when they are chosen, and never change."""
+        with _writing(self.folder):
+            known = _read(self.folder) or {"identity": self.identity}
+            self.ports |= known.get("ports", {})
+            known["ports"] = self.ports
+            known["processes"] = {
                 name: {"pid": record.pid, "started": record.started} for name, record in self.processes.items()
-            },
-        }
-        with _GUARD, tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False, encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-            file.flush()
-            Path(file.name).replace(self.folder / "state.json")
+            }
+            _write(self.folder, known)
 
     def port(self, name: str) -> int:
-        """The port of that name: a free one at the first asking, the same from then on."""
-        with _GUARD:
-            if name not in self.ports:
-                self.ports[name] = _free_port(set(self.ports.values()))
-                self.save()
-            return self.ports[name]
+        """The port of that name: a free one at the first asking, by whichever command asks, the same from then on."""
+        if name not in self.ports:
+            with _writing(self.folder):
+                known = _read(self.folder) or {"identity": self.identity, "processes": {}}
+                # A command that only looks may ask while another one starts servers: what was written first counts.
+                self.ports |= known.get("ports", {})
+                if name not in self.ports:
+                    self.ports[name] = _free_port(set(self.ports.values()))
+                _write(self.folder, {**known, "ports": self.ports})
+        return self.ports[name]
 
     def secret(self, name: str) -> str:
         """The password of that name, made at the first asking and kept in a file only its owner can read."""
         file = self.folder / "secrets" / name
-        with _GUARD:
+        with _writing(self.folder):
             if not file.exists():
                 file.parent.mkdir(mode=0o700, exist_ok=True)
-                descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                    stream.write(secrets.token_urlsafe(24))
+                _replace(file, secrets.token_urlsafe(24))
         return file.read_text(encoding="utf-8")
 
     def data(self, component: str) -> Path:
@@ -119,6 +114,43 @@ class State:
                     f"another parrot command is working on {self.folder}; wait for it to end"
                 ) from None
             yield
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Let one thread of one command at a time read and write the files of the folder."""
+    with _GUARD, (folder / "writing").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    try:
+        raw: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _unreadable(folder, error) from error
+    return raw
+
+
+def _write(folder: Path, raw: dict[str, Any]) -> None:
+    _replace(folder / "state.json", json.dumps(raw, indent=1))
+
+
+def _replace(file: Path, content: str) -> None:
+    """Write a file, readable by its owner only, so that nobody ever sees half of it."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(content)
+    Path(name).replace(file)
+
+
+def _unreadable(folder: Path, error: Exception) -> DistributionError:
+    return DistributionError(
+        f"{folder / 'state.json'} can't be read ({type(error).__name__}: {error}); end what still runs and delete the "
+        f"folder {folder}"
+    )
 
 
 def _free_port(taken: set[int]) -> int:

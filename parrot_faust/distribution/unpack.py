@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from parrot_faust.distribution.fetch import exclusively
 from parrot_faust.errors import DistributionError
 
 MAX_UNPACKED = 2 << 30  # bytes; the largest archive here unpacks to 150 MB
@@ -68,19 +69,19 @@ def tree(cache: Path, key: str, build: Callable[[Path], None]) -> Path:
     if manifest.exists():
         _verify(target, json.loads(manifest.read_text(encoding="utf-8")))
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{key}-"))
-    try:
-        build(scratch)
-        scratch.chmod(EXECUTABLE)
-        (scratch / ".manifest.json").write_text(json.dumps(_listing(scratch)), encoding="utf-8")
+    with exclusively(target.parent / f"{key}.lock"):
+        if manifest.exists():  # made by another command, which was waited for
+            return target
+        for left in target.parent.glob(f"{key}-*"):  # of a command that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{key}-"))
         try:
+            build(scratch)
+            scratch.chmod(EXECUTABLE)
+            (scratch / ".manifest.json").write_text(json.dumps(_listing(scratch)), encoding="utf-8")
             scratch.rename(target)
-        except OSError:
-            if not manifest.exists():  # otherwise another process was quicker, and its tree is as good
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 

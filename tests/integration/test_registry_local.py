@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from parrot_faust.codec.avro.schema import parse
-from parrot_faust.distribution.local import Local
+from parrot_faust.distribution import Addresses
 from parrot_faust.errors import RegistryUnavailable
 from parrot_faust.registry import RegistryClient
 
@@ -26,11 +26,8 @@ ENVELOPE = {
 
 
 @pytest.fixture
-def registry() -> str:
-    local = Local.here()
-    if not any(component.name == "registry" and component.healthy for component in local.status()):
-        pytest.skip("the registry is not up: run `parrot up registry`")
-    return local.addresses().registry
+def registry(distribution: Addresses) -> str:
+    return distribution.registry
 
 
 def register(url: str, subject: str, body: dict[str, object]) -> int:

@@ -6,11 +6,15 @@ has them, for writes.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import happybase
+import thriftpy2
+from thriftpy2.rpc import make_client
 from thriftpy2.thrift import TApplicationException, TException
 
 from parrot_faust.distribution.components.base import LOOPBACK, Component, Context
@@ -29,6 +33,9 @@ OPENS = [
         "java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.misc",
     )
 ]  # fmt: skip
+#: What is asked of the second Thrift server, and its answer.
+THRIFT2 = "service THBaseService { i32 getThriftServerType() }"
+THRIFT2_SERVER = 2
 LOG4J1 = """log4j.rootLogger=WARN,console
 log4j.appender.console=org.apache.log4j.ConsoleAppender
 log4j.appender.console.target=System.out
@@ -111,18 +118,25 @@ def launches(context: Context) -> Sequence[Launch]:
 
 def ready(context: Context) -> bool:
     """Whether the master makes a table and both Thrift servers answer."""
-    connection = happybase.Connection(
+    first = happybase.Connection(
         LOOPBACK, context.state.port("hbase-thrift"), timeout=ANSWER_TIMEOUT_MS, autoconnect=False
     )
     try:
-        connection.open()
-        if PROBE_TABLE not in connection.tables():
-            connection.create_table(PROBE_TABLE.decode(), {"d": {}})
+        first.open()
+        if PROBE_TABLE not in first.tables():
+            first.create_table(PROBE_TABLE.decode(), {"d": {}})
+        second = make_client(
+            thriftpy2.load_fp(io.StringIO(THRIFT2), "parrot_hbase_ready_thrift").THBaseService,
+            LOOPBACK,
+            context.state.port("hbase-thrift2"),
+            timeout=ANSWER_TIMEOUT_MS,
+        )
+        with closing(second):
+            return bool(second.getThriftServerType() == THRIFT2_SERVER)
     except (TApplicationException, TException, OSError):
         return False
     finally:
-        connection.close()
-    return True
+        first.close()
 
 
 COMPONENT = Component(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import socket
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 
 from parrot_faust.distribution.components.base import LOOPBACK, Component, Context
-from parrot_faust.distribution.processes import Launch
+from parrot_faust.distribution.processes import Launch, run
 from parrot_faust.distribution.state import State
-from parrot_faust.errors import DistributionError
 
 VERSION = "4.1.1"
+CONNECT_TIMEOUT_S = 1.0
 LARGEST_MESSAGE = 16 << 20  # a dead letter holds a record of up to this size, with its headers
 
 LOG4J = """<Configuration>
@@ -79,20 +79,14 @@ def _config(context: Context) -> Path:
 
 
 def prepare(context: Context) -> None:
-    """Format the log folder, once."""
+    """Format the log folder, once. The file that is looked for here is the last one that formatting writes."""
     config = _config(context)
     if (config.parent / "log" / "meta.properties").exists():
         return
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = [*context.jvm(256, log_settings(config.parent)), "-cp", context.class_path("kafka")]
-    done = subprocess.run(
-        [*tool, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DistributionError(f"formatting Kafka's log folder failed: {(done.stderr or done.stdout)[:500]}")
+    command: list[str | Path] = [*tool, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", config]
+    run(context.state, Launch("kafka-format", command))
 
 
 def launches(context: Context) -> Sequence[Launch]:
@@ -118,6 +112,8 @@ async def _describe(address: str) -> bool:
 
 def ready(context: Context) -> bool:
     """Whether the broker describes its cluster."""
+    # Asked before the client is, which would log an error at each try while nobody listens yet.
+    socket.create_connection((LOOPBACK, context.state.port("kafka")), timeout=CONNECT_TIMEOUT_S).close()
     return asyncio.run(_describe(bootstrap(context.state)))
 
 

@@ -7,11 +7,9 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,9 @@ import psycopg
 
 from parrot_faust.distribution.components.base import LOOPBACK, Component, Context
 from parrot_faust.distribution.lock import bundle
-from parrot_faust.distribution.processes import Launch
+from parrot_faust.distribution.processes import Launch, run
 from parrot_faust.distribution.state import State
 from parrot_faust.distribution.unpack import tree, unpack_tar
-from parrot_faust.errors import DistributionError
 
 VERSION = "17.6"
 DATABASE = "shop"
@@ -67,34 +64,26 @@ def _programs(context: Context) -> Path:
 
 
 def prepare(context: Context) -> None:
-    """Make the database cluster, once."""
-    home, programs = _home(context.state), _programs(context)
-    data = home / "cluster"
-    if (data / "PG_VERSION").exists():
+    """Make the database cluster, once. It gets its name when it is whole: initdb may be killed at any point."""
+    home, programs, owner = _home(context.state), _programs(context), _owner()
+    if (home / "cluster").exists():
         return
-    shutil.rmtree(data, ignore_errors=True)
-    owner = _owner()
     home.chmod(0o755)
-    data.mkdir(mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=home)
-    with os.fdopen(descriptor, "w") as password:
-        password.write(context.state.secret("postgres"))
+    making = home / "making"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(mode=0o700)
+    password = making / "password"
+    password.touch(mode=0o600)
+    password.write_text(context.state.secret("postgres"), encoding="utf-8")
     if owner:
-        os.chown(data, *owner)
-        os.chown(name, *owner)
-    run = partial(subprocess.run, user=owner[0], group=owner[1], extra_groups=[]) if owner else subprocess.run
-    options = ["-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", f"--pwfile={name}"]
-    done: Any = run(
-        [programs / "bin/initdb", "-D", data, "-U", USER, *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-    )
-    Path(name).unlink()
-    if done.returncode:
-        shutil.rmtree(data, ignore_errors=True)
-        raise DistributionError(f"initdb failed: {done.stderr.strip()[-500:]}")
+        os.chown(making, *owner)
+        os.chown(password, *owner)
+    user, group = owner or (None, None)
+    options = ["-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256", "--no-sync", f"--pwfile={password}"]
+    command: list[str | Path] = [programs / "bin/initdb", "-D", making / "cluster", "-U", USER, *options]
+    run(context.state, Launch("initdb", command, folder=home, user=user, group=group))
+    (making / "cluster").rename(home / "cluster")
+    shutil.rmtree(making)
 
 
 def launches(context: Context) -> Sequence[Launch]:
