@@ -5,18 +5,29 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, tokens
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from parrot_faust.errors import SettingsError
 
 MAX_BYTES = 1 << 20  # a settings file beyond this is no settings file
+MAX_DEPTH = 20  # the settings need five; the parser's time grows with the square of it
+_BEGIN = (
+    tokens.BlockMappingStartToken,
+    tokens.BlockSequenceStartToken,
+    tokens.FlowMappingStartToken,
+    tokens.FlowSequenceStartToken,
+)
+_END = (tokens.BlockEndToken, tokens.FlowMappingEndToken, tokens.FlowSequenceEndToken)
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -41,6 +52,9 @@ class Source(_Section, frozen=True, kw_only=True):
     registry: str | None = None
     registry_user: str = ""
     registry_password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Source(topics={self.topics!r}, format={self.format!r})"  # the registry's password stays out of logs
 
 
 class KuduSection(_Section, frozen=True, kw_only=True):
@@ -157,27 +171,28 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 
     The file is `path`, else `PARROT_CONFIG`, else ``parrot.yaml`` in the current folder. ``PARROT_<SECTION>__<NAME>``
     overrides one value, ``${NAME}`` and ``${NAME:-default}`` in a text are taken from the environment. Raise
-    SettingsError with file, line and the nearest right name.
+    SettingsError with file and line, or the variable, that the wrong value comes from, and the nearest right name.
     """
     file = path or Path(environ.get("PARROT_CONFIG") or "parrot.yaml")
     tree = _read(file)
     _refuse_unknown(tree, Settings, str(file), "")
     plain = _plain(tree, str(file), environ)
-    _override(plain, environ)
+    overridden = _override(plain, environ)
     if isinstance(plain.get("brokers"), str):
         plain["brokers"] = [part.strip() for part in plain["brokers"].split(",") if part.strip()]
     try:
         settings = msgspec.convert(plain, Settings, strict=True, dec_hook=_hook)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error)), file=str(file), line=_line_of(tree, str(error))) from None
-    _check(settings, tree, str(file))
+        raise _complaint(*_explain(str(error), plain), tree, str(file), overridden) from None
+    for where, problem in _problems(settings):
+        raise _complaint(where, f"{'.'.join(where)}: {problem}", tree, str(file), overridden)
     return settings
 
 
 def _hook(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError
+    raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
 
 
 def _read(file: Path) -> CommentedMap:
@@ -192,14 +207,25 @@ def _read(file: Path) -> CommentedMap:
         ) from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"is not UTF-8 at byte {error.start}", file=str(file)) from None
-    if match := re.search(r"(?m)(?:^|[\s\[{,:-])(?:&\w|\*\w|!\w|!!)", re.sub(r"(?m)#.*$|'[^']*'|\"[^\"]*\"", "", text)):
-        line = text.count("\n", 0, match.start()) + 1
-        raise SettingsError("tags, anchors and aliases are not allowed here", file=str(file), line=line)
     try:
+        depth = 0
+        for token in YAML(pure=True).scan(text):
+            depth += isinstance(token, _BEGIN) - isinstance(token, _END)
+            if depth > MAX_DEPTH:
+                raise SettingsError("is nested too deeply", file=str(file), line=token.start_mark.line + 1)
+            if isinstance(token, (tokens.TagToken, tokens.AnchorToken, tokens.AliasToken)):
+                line = token.start_mark.line + 1
+                raise SettingsError("tags, anchors and aliases are not allowed here", file=str(file), line=line)
         tree = YAML(typ="rt", pure=True).load(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SettingsError("holds a character that YAML does not allow", file=str(file), line=line) from None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise SettingsError(str(error.problem or "is no YAML"), file=str(file), line=line) from None
+        problem = str(error.problem or "is no YAML")
+        if isinstance(error, DuplicateKeyError):
+            problem = problem.partition(" with value ")[0]  # the values may be secrets
+        raise SettingsError(problem, file=str(file), line=line) from None
     except YAMLError as error:
         raise SettingsError(str(error), file=str(file)) from None
     if not isinstance(tree, CommentedMap):
@@ -215,13 +241,23 @@ def _refuse_unknown(tree: Any, kind: Any, file: str, prefix: str) -> None:
     struct = next((part for part in (kind, *get_args(kind)) if is_section(part)), None)
     if struct is None or not isinstance(tree, CommentedMap):
         return
-    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    fields = _fields(struct)
     for name, value in tree.items():
         if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(fields)}"
-            raise SettingsError(f"there is no setting {prefix}{name}; {hint}", file=file, line=tree.lc.key(name)[0] + 1)
+            raise SettingsError(_unknown(f"{prefix}{name}", fields), file=file, line=tree.lc.key(name)[0] + 1)
         _refuse_unknown(value, fields[name], file, f"{prefix}{name}.")
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Names and types in a section; empty for what is no section."""
+    struct = next((part for part in (kind, *get_args(kind)) if is_section(part)), None)
+    return {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.rpartition(".")[2], known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return f"there is no setting {name}; {hint}"
 
 
 def is_section(kind: Any) -> bool:
@@ -229,57 +265,120 @@ def is_section(kind: Any) -> bool:
     return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, msgspec.Struct)
 
 
-def _plain(tree: Any, file: str, environ: Mapping[str, str]) -> Any:
+def _plain(tree: Any, file: str, environ: Mapping[str, str], name: str = "", line: int = 0) -> Any:
     if isinstance(tree, CommentedMap):
-        return {str(name): _substituted(tree, name, value, file, environ) for name, value in tree.items()}
+        return {
+            str(key): _plain(value, file, environ, str(key), tree.lc.key(key)[0] + 1) for key, value in tree.items()
+        }
     if isinstance(tree, CommentedSeq):
-        return [_plain(value, file, environ) for value in tree]
-    return str(tree) if isinstance(tree, str) else tree
+        return [_plain(value, file, environ, name, tree.lc.item(index)[0] + 1) for index, value in enumerate(tree)]
+    if isinstance(tree, str):
+        return _substituted(str(tree), file, environ, name, line)
+    if isinstance(tree, float):
+        return float(tree)  # the loader has number types of its own, which keep how a number was written
+    return tree if isinstance(tree, bool) or not isinstance(tree, int) else int(tree)
 
 
-def _substituted(tree: CommentedMap, name: Any, value: Any, file: str, environ: Mapping[str, str]) -> Any:
-    if not isinstance(value, str):
-        return _plain(value, file, environ)
-
+def _substituted(text: str, file: str, environ: Mapping[str, str], name: str, line: int) -> str:
     def replace(match: re.Match[str]) -> str:
         found = environ.get(match[1], match[2])
         if found is None:
-            raise SettingsError(
-                f"{name} needs the environment variable {match[1]}", file=file, line=tree.lc.key(name)[0] + 1
-            )
+            raise SettingsError(f"{name} needs the environment variable {match[1]}", file=file, line=line)
         return found
 
-    return _VARIABLE.sub(replace, str(value))
+    return _VARIABLE.sub(replace, text)
 
 
-def _override(plain: dict[str, Any], environ: Mapping[str, str]) -> None:
-    for variable, text in environ.items():
-        parts = variable.removeprefix("PARROT_").lower().split("__")
-        if not variable.startswith("PARROT_") or parts[0] not in Settings.__struct_fields__:
+def _override(plain: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Put the environment's values in their places; return the variable of each."""
+    overridden = {}
+    for variable, text in sorted(environ.items()):  # so that PARROT_WEB comes before PARROT_WEB__PORT
+        path = tuple(variable.removeprefix("PARROT_").lower().split("__"))
+        if not variable.startswith("PARROT_") or path[0] not in Settings.__struct_fields__:
             continue  # PARROT_CONFIG, PARROT_STATE_ID and others mean something else
-        if parts == ["state"]:
+        if path == ("state",):
             continue  # PARROT_STATE names the local distribution's folder
+        kind: Any = Settings
         target = plain
-        for part in parts[:-1]:
-            target = target.setdefault(part, {})
-        target[parts[-1]] = YAML(typ="safe", pure=True).load(text)
+        for depth, name in enumerate(path, 1):
+            fields = _fields(kind)
+            if get_origin(kind) is not dict and name not in fields:
+                raise SettingsError(_unknown(".".join(path[:depth]), fields), file=variable)
+            kind = get_args(kind)[1] if get_origin(kind) is dict else fields[name]
+            if depth < len(path):
+                if target.get(name) is None:
+                    target[name] = {}
+                target = target[name]
+                if not isinstance(target, dict):
+                    raise SettingsError(f"{'.'.join(path[:depth])} holds no names", file=variable)
+        target[path[-1]] = _read_variable(kind, text, variable)
+        overridden[path] = variable
+    return overridden
 
 
-def _explain(message: str) -> str:
-    found = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", message, re.DOTALL)
-    text, where = (found[1], found[2]) if found else (message, None)
-    missing = re.match(r"Object missing required field `(\w+)`", text)
-    if missing:
-        return f"{f'{where}.' if where else ''}{missing[1]} is missing"
-    return f"{where}: {text[0].lower()}{text[1:]}" if where else text
+def _read_variable(kind: Any, text: str, variable: str) -> Any:
+    """A text is taken as it is, a list may be written with commas, all else is YAML."""
+    parts = (kind, *get_args(kind))
+    if get_origin(kind) is tuple and not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if kind in (str, Path) or get_origin(kind) is Literal:
+        return text
+    if str in parts and NoneType in parts:
+        return text or None
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError):
+        raise SettingsError("its value is no YAML", file=variable) from None  # and may be a secret
 
 
-def _line_of(tree: CommentedMap, message: str) -> int:
-    found = re.search(r"at `\$\.?(.*)`", message)
-    return line_at(tree, re.split(r"\.", re.sub(r"\[.*?\]", "", found[1]))) if found else 0
+def _explain(message: str, plain: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The setting that is wrong and what is wrong with it, from the words of `msgspec`."""
+    path, text = _split(message)
+    if path[:2] == ("tables", "*"):
+        for name, table in plain["tables"].items():  # the message does not say which one
+            try:
+                msgspec.convert(table, Table, strict=True, dec_hook=_hook)
+            except msgspec.ValidationError as error:
+                within, text = _split(str(error))
+                path = ("tables", name, *within)
+                break
+    where = ".".join(path)
+    if missing := re.match(r"Object missing required field `(\w+)`", text):
+        return path, f"{where}.{missing[1]} is missing".removeprefix(".")
+    if wrong := re.match(r"Invalid enum value '(.*)'", text, re.DOTALL):
+        text = _unlike(wrong[1], get_args(_kind_at(path)))
+    return path, f"{where}: {text[0].lower()}{text[1:]}" if where else text
 
 
-def line_at(tree: Any, path: list[str]) -> int:
+def _split(message: str) -> tuple[tuple[str, ...], str]:
+    """The path in a message, a place in a list or mapping being a part of its own, and the rest of the message."""
+    text, _, path = message.partition(" - at `$")
+    parts = path.removesuffix("`").replace("[...]", ".*").replace("[", ".").replace("]", "").split(".")
+    return tuple(part for part in parts if part), text
+
+
+def _kind_at(path: tuple[str, ...]) -> Any:
+    kind: Any = Settings
+    for name in path:
+        kind = get_args(kind)[1] if get_origin(kind) is dict else _fields(kind).get(name)
+    return kind
+
+
+def _unlike(value: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(value, known, 1)
+    return f"{value!r} is none of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _complaint(
+    path: tuple[str, ...], text: str, tree: CommentedMap, file: str, overridden: Mapping[tuple[str, ...], str]
+) -> SettingsError:
+    for depth in range(len(path), 0, -1):
+        if variable := overridden.get(path[:depth]):
+            return SettingsError(text, file=variable)
+    return SettingsError(text, file=file, line=line_at(tree, path))
+
+
+def line_at(tree: Any, path: Sequence[str]) -> int:
     """The line of a setting, or of the nearest section around it; 0 when unknown."""
     line = 0
     for name in path:
@@ -290,40 +389,31 @@ def line_at(tree: Any, path: list[str]) -> int:
     return line
 
 
-def _problems(settings: Settings) -> Iterator[tuple[str, str]]:
+def _problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     source, delivery, sinks = settings.source, settings.delivery, settings.sinks
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", settings.app):
-        yield "app", f"{settings.app!r} can't be part of a Kafka topic's name: use letters, digits, . _ and -"
-    for name, pattern in (("source.topics", source.topics), *(("source.exclude", text) for text in source.exclude)):
+        yield ("app",), f"{settings.app!r} can't be part of a Kafka topic's name: use letters, digits, . _ and -"
+    for name, pattern in (("topics", source.topics), *(("exclude", text) for text in source.exclude)):
         try:
             re.compile(pattern)
         except re.error as error:
-            yield name, f"{pattern!r} is no regular expression: {error}"
+            yield ("source", name), f"{pattern!r} is no regular expression: {error}"
     if sinks.kudu is None and sinks.hbase is None:
-        yield "sinks", "needs kudu, hbase or both"
+        yield ("sinks",), "needs kudu, hbase or both"
     if not 0 < settings.web.port < 65_536:
-        yield "web.port", f"{settings.web.port} is no port"
+        yield ("web", "port"), f"{settings.web.port} is no port"
     if not delivery.heartbeat_s * 2 <= delivery.lease_s < delivery.session_timeout_s:
-        yield "delivery.lease_s", "must be at least two heartbeats and shorter than session_timeout_s"
+        yield ("delivery", "lease_s"), "must be at least two heartbeats and shorter than session_timeout_s"
     if source.format == "avro" and not source.registry:
-        yield "source.format", "avro needs source.registry"
-    positive = {
-        "batch.records": settings.batch.records,
-        "batch.bytes": settings.batch.bytes,
-        "delivery.chunk_rows": delivery.chunk_rows,
-        "delivery.chunk_bytes": delivery.chunk_bytes,
-        "topics.partitions": settings.topics.partitions,
-        "topics.replicas": settings.topics.replicas,
-    }
-    yield from ((name, f"{value} must be at least 1") for name, value in positive.items() if value < 1)
+        yield ("source", "format"), "avro needs source.registry"
+    for section in ("batch", "delivery", "topics"):
+        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            if isinstance(value, int) and value < 1:
+                yield (section, name), f"{value} must be at least 1"
+            elif not 0 < value < float("inf"):
+                yield (section, name), f"{value} must be more than 0"
     for name, table in settings.tables.items():
-        known = [sink for sink in ("kudu", "hbase") if getattr(sinks, sink) is not None]
+        known = tuple(sink for sink in ("kudu", "hbase") if getattr(sinks, sink) is not None)
         for sink in table.sinks:
             if sink not in known:
-                yield f"tables.{name}", f"sink {sink!r} is not configured; there is {', '.join(known)}"
-
-
-def _check(settings: Settings, tree: CommentedMap, file: str) -> None:
-    for where, what in _problems(settings):
-        line = line_at(tree, where.split(".")) if not where.startswith("tables.") else line_at(tree, ["tables"])
-        raise SettingsError(f"{where}: {what}", file=file, line=line)
+                yield ("tables", name, "sinks"), f"sink {sink!r} is not configured; there is {', '.join(known)}"
