@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 
 # Topics that Debezium and Connect keep for themselves, whatever the prefix: they carry no table's changes.
-_DEBEZIUM_OWN = re.compile(r"^__debezium-heartbeat\b|\.transaction$|^__|\.debezium[-_]signals?$|^debezium[-_]signals?$")
+# Transaction marks are `<prefix>.transaction`; `<prefix>.<schema>.transaction` is a table of that name.
+_DEBEZIUM_OWN = re.compile(r"^__|^[^.]*\.transaction$|(?:^|\.)debezium[-_]signals?$")
+# What Faust makes for itself under an app's name.
+_FAUST_OWN = re.compile(r".*(?:-changelog|-repartition|-__leader)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,11 @@ class Names:
 
     def owns(self, topic: str) -> bool:
         """Whether a topic is one of the app's own, a table's changelog among them."""
-        return topic.startswith((f"{self.app}.", f"{self.app}-"))
+        if topic.startswith(f"{self.app}-"):
+            return bool(_FAUST_OWN.fullmatch(topic))
+        # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
+        own = (self.held, self.rules, self.schemas, self.anchor)
+        return topic in own or topic.startswith((self.writes(""), self.dead(""), self.quarantine("")))
 
 
 def is_debezium_own(topic: str) -> bool:
