@@ -55,13 +55,13 @@ def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> 
 def rows(store: str, table: str, key: str | None, limit: int, as_json: bool) -> None:
     """Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders)."""
     addresses = Local.here().addresses()
-    target = ".".join(table.split(".")[-2:])
-    relation = target.rsplit(".", 1)[-1]
+    schema, relation = ["public", *table.split(".")][-2:]
+    target = f"{schema}.{relation}"
     with psycopg.connect(**addresses.postgres, autocommit=True, connect_timeout=5) as connection:
-        types = stores.columns(connection, relation)
-        keys = _key_columns(connection, relation)
+        types = stores.columns(connection, relation, schema)
+        keys = _key_columns(connection, f'"{schema}"."{relation}"')
     if not types:
-        raise DistributionError(f"the source has no table {relation}, so the types of its columns are not known")
+        raise DistributionError(f"the source has no table {target}, so the types of its columns are not known")
     read = stores.kudu_rows if store == "kudu" else stores.hbase_rows
     if store == "hbase":
         _check_exists(addresses, target)

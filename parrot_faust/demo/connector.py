@@ -16,13 +16,15 @@ ANSWER_TIMEOUT_S = 15
 RUNNING_TIMEOUT_S = 60
 
 
-def config(addresses: Addresses, name: str, tables: list[str], form: str) -> dict[str, str]:
-    """The connector's configuration. `form` is avro, json (without schemas) or json-schema."""
+def config(addresses: Addresses, name: str, tables: list[str], form: str, prefix: str = PREFIX) -> dict[str, str]:
+    """The connector's configuration. `tables` come with their schema, `form` is avro, json (without schemas) or
+    json-schema, and `prefix` begins every topic.
+    """
     database = addresses.postgres
     settings = {
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "plugin.name": "pgoutput",
-        "topic.prefix": PREFIX,
+        "topic.prefix": prefix,
         "database.hostname": str(database["host"]),
         "database.port": str(database["port"]),
         "database.user": str(database["user"]),
@@ -32,7 +34,7 @@ def config(addresses: Addresses, name: str, tables: list[str], form: str) -> dic
         "publication.name": name,
         "publication.autocreate.mode": "filtered",
         "slot.drop.on.stop": "true",
-        "table.include.list": ",".join(f"public.{table}" for table in tables),
+        "table.include.list": ",".join(tables),
         "schema.name.adjustment.mode": "avro",
         "poll.interval.ms": "20",
         "tombstones.on.delete": "true",

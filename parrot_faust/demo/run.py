@@ -15,7 +15,7 @@ import psycopg
 from parrot_faust.demo import connector, shop, stores
 from parrot_faust.demo.broker import Broker, Keys, Topic
 from parrot_faust.demo.report import STORES, Report, TableResult, problems_of
-from parrot_faust.demo.worker import Worker
+from parrot_faust.demo.worker import Worker, free_port, settings
 from parrot_faust.distribution import Addresses
 from parrot_faust.errors import DistributionError
 
@@ -52,7 +52,8 @@ class Run:
         self.name = f"parrot-demo-{int(time.time())}"
         self.topics = [f"{connector.PREFIX}.public.{table}" for table in shop.TABLES]
         self.broker = Broker(self.addresses.kafka)
-        self.worker = Worker(self.folder, self.name, self.addresses)
+        port = free_port()
+        self.worker = Worker(self.folder, settings(self.folder, self.name, self.addresses, port), port)
         self.work = shop.Work(self.options.seed)
 
     def __call__(self) -> Report:
@@ -91,8 +92,8 @@ class Run:
         self.watch("starting the worker and the Debezium connector", None)
         self.worker.launch()
         name = self.name.replace("-", "_")
-        settings = connector.config(self.addresses, name, list(shop.TABLES), self.options.form)
-        connector.create(self.addresses.connect, name, settings)
+        config = connector.config(self.addresses, name, [f"public.{table}" for table in shop.TABLES], self.options.form)
+        connector.create(self.addresses.connect, name, config)
         self.worker.wait()
 
     def _database(self) -> psycopg.Connection[Any]:
@@ -282,9 +283,9 @@ def _applied(stats: dict[str, Any], sink: str) -> int:
 
 def _held_back(stats: dict[str, Any]) -> int:
     """Records that must be in a quarantine or dead-letter topic: those of `changes`, and those that a store refused."""
-    return sum(source["quarantined"] + source["dead_lettered"] for source in stats["sources"].values()) + sum(
-        table["dead_lettered"] for sink in STORES for table in stats["sinks"][sink]["tables"].values()
-    )
+    held: int = sum(source["quarantined"] + source["dead_lettered"] for source in stats["sources"].values())
+    refused: int = sum(table["dead_lettered"] for sink in STORES for table in stats["sinks"][sink]["tables"].values())
+    return held + refused
 
 
 def _settled(stats: dict[str, Any], captured: int) -> bool:

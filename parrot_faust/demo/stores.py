@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -28,27 +28,31 @@ _CELLS: dict[str, Any] = {
 }
 
 
-def columns(connection: psycopg.Connection[Any], table: str) -> dict[str, str]:
+def columns(connection: psycopg.Connection[Any], table: str, schema: str = "public") -> dict[str, str]:
     """A source table's columns with their types, in order."""
     found = connection.execute(
-        "select column_name, data_type from information_schema.columns where table_schema = 'public' "
+        "select column_name, data_type from information_schema.columns where table_schema = %s "
         "and table_name = %s order by ordinal_position",
-        (table,),
+        (schema, table),
     )
     return dict(found.fetchall())
 
 
-def source_rows(connection: psycopg.Connection[Any], table: str, types: dict[str, str], key: Iterable[str]) -> Rows:
-    """The table at the source; moments as microseconds, JSON as the database writes it."""
+def source_rows(
+    connection: psycopg.Connection[Any], table: str, types: dict[str, str], key: Iterable[str], schema: str = "public"
+) -> Rows:
+    """The table at the source; moments as microseconds, dates as days, JSON as the database writes it."""
     parts = []
     for name, kind in types.items():
         if kind.startswith("timestamp"):
             parts.append(f'(extract(epoch from "{name}") * 1000000)::bigint')
+        elif kind == "date":
+            parts.append(f"\"{name}\" - date '1970-01-01'")
         elif kind in ("jsonb", "json"):
             parts.append(f'"{name}"::text')
         else:
             parts.append(f'"{name}"')
-    rows = connection.execute(f'select {", ".join(parts)} from "{table}"').fetchall()  # noqa: S608 - names of our own
+    rows = connection.execute(f'select {", ".join(parts)} from "{schema}"."{table}"').fetchall()  # noqa: S608 - names of our own
     return _by_key(rows, types, key)
 
 
@@ -92,4 +96,4 @@ def _plain(value: Any) -> Any:
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         span = moment - _EPOCH
         return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
-    return value
+    return (value - _EPOCH.date()).days if isinstance(value, date) else value

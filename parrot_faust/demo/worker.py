@@ -40,28 +40,30 @@ schema_change: lenient
 """
 
 
-class Worker:
-    """`faust -A parrot_faust worker` with settings of the demo's own."""
+def settings(folder: Path, app: str, addresses: Addresses, port: int) -> str:
+    """A settings file for the demo's shop on the local distribution."""
+    return SETTINGS.format(
+        app=app,
+        brokers=addresses.kafka,
+        state=folder / "state",
+        port=port,
+        registry=addresses.registry,
+        masters=", ".join(f"'{master}'" for master in addresses.kudu_masters),
+        thrift=addresses.hbase_thrift,
+        thrift2=addresses.hbase_thrift2,
+        quality=CHECKOUT / "quality_rules",
+    )
 
-    def __init__(self, folder: Path, app: str, addresses: Addresses) -> None:
+
+class Worker:
+    """`faust -A parrot_faust worker` with these settings; `folder` keeps them and its log."""
+
+    def __init__(self, folder: Path, text: str, port: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port = port
         self.log = folder / "worker.log"
         self.settings = folder / "parrot.yaml"
-        self.settings.write_text(
-            SETTINGS.format(
-                app=app,
-                brokers=addresses.kafka,
-                state=folder / "state",
-                port=self.port,
-                registry=addresses.registry,
-                masters=", ".join(f"'{master}'" for master in addresses.kudu_masters),
-                thrift=addresses.hbase_thrift,
-                thrift2=addresses.hbase_thrift2,
-                quality=CHECKOUT / "quality_rules",
-            ),
-            encoding="utf-8",
-        )
+        self.settings.write_text(text, encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
@@ -90,6 +92,11 @@ class Worker:
         raise DistributionError(f"the worker did not start\n{tail(self.log, 15)}")
 
     @property
+    def pid(self) -> int | None:
+        """The process, None when there is none."""
+        return self._process.pid if self._process else None
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
@@ -115,7 +122,7 @@ class Worker:
             return None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
