@@ -88,6 +88,11 @@ class Ledger:
         account = self._accounts.get(partition)
         return account.next_offset if account else None
 
+    def passed(self, partition: Hashable, offset: int) -> bool:
+        """Whether an open batch reaches `offset` or further: reading on from there is reading again."""
+        account = self._accounts.get(partition)
+        return bool(account and account.open and account.open[-1].last >= offset)
+
     def partitions(self) -> list[Hashable]:
         """Partitions that have an account."""
         return list(self._accounts)

@@ -19,8 +19,9 @@ class Reduced:
 def reduce(rows: Sequence[Row], key_positions: tuple[int, ...]) -> Reduced:
     """Return the last operation of every key, ordered by where it stood.
 
-    Columns that a later upsert leaves unset take the value of an earlier upsert of the key in the same run; after a
-    delete they stay unset. Earlier operations count as folded into the last one.
+    The store ends as if the rows had been applied one by one. So columns that a later upsert leaves unset take the
+    value of an earlier upsert of the key in the same run, and null after a delete, for there the store no longer has
+    one. Earlier operations count as folded into the last one.
     """
     last: dict[object, tuple[int, Row]] = {}
     single = key_positions[0] if len(key_positions) == 1 else None
@@ -31,7 +32,7 @@ def reduce(rows: Sequence[Row], key_positions: tuple[int, ...]) -> Reduced:
             key = values[0] if single is not None else values
         else:
             key = values[single] if single is not None else tuple(values[index] for index in key_positions)
-            if row.unset and (before := last.get(key)) is not None and before[1].op == RowOp.UPSERT:
+            if row.unset and (before := last.get(key)) is not None:
                 row = _filled(row, before[1])
         last.pop(key, None)  # so that the order is that of the last operation
         last[key] = (position, row)
@@ -39,6 +40,8 @@ def reduce(rows: Sequence[Row], key_positions: tuple[int, ...]) -> Reduced:
 
 
 def _filled(row: Row, before: Row) -> Row:
+    if before.op == RowOp.DELETE:
+        return Row(row.offset, row.version, row.op, row.values)  # an unset position holds null
     values = list(row.values)
     unset = []
     for index in row.unset:

@@ -31,7 +31,9 @@ class Outcome(StrEnum):
 
 
 class Latency:
-    """A histogram of milliseconds in buckets that grow by a tenth: quantiles are within 5 %, memory is constant."""
+    """A histogram of milliseconds in buckets that grow by a tenth: quantiles are within 5 %, shown to a tenth of a
+    millisecond, and memory is constant.
+    """
 
     GROWTH = math.log(1.1)
 
@@ -81,9 +83,15 @@ class Stats:
     # -- the agent `changes` -----------------------------------------------------------------------------------------
 
     def rule_failed(self, table: str, rule: str, version: str, partition: int, offset: int) -> None:
-        """Count a failed rule. Comes before the `source_batch` of the batch that the offset belongs to."""
-        if offset > self._watermarks.get(("source", table, str(partition)), -1):
+        """Count a failed rule. Comes before the `source_batch` of the batch that the offset belongs to.
+
+        A batch may be checked again before it is settled, so each rule has a watermark of its own besides.
+        """
+        mark = ("rule", table, str(partition), rule)
+        watermark = self._watermarks.get(mark, -1)
+        if offset > max(watermark, self._watermarks.get(("source", table, str(partition)), -1)):
             self._rules[table, rule, version] += 1
+        self._watermarks[mark] = max(watermark, offset)
 
     def source_batch(
         self,

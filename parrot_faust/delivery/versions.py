@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LONGEST_NOTE = 18  # digits: what is longer is no version of ours, and may not fit the 64 bits of a store's
+
 
 class VersionClock:
     """Versions of one source partition, from the `floor` that was committed with the offset it is read from."""
@@ -32,4 +34,4 @@ class VersionClock:
 
 def floor_of(note: str) -> int:
     """The floor kept in a commit's note; 0 where there is none or another tool has written the commit."""
-    return int(note) if note.isascii() and note.isdigit() else 0
+    return int(note) if note.isascii() and note.isdigit() and len(note) <= LONGEST_NOTE else 0

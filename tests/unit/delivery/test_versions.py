@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from parrot_faust.delivery.versions import VersionClock, floor_of
+
+NOW = 1_700_000_000_000_000
+
+
+def test_version_is_the_commit_time_where_that_grows() -> None:
+    assert VersionClock().advance([NOW, NOW + 5, NOW + 900]) == [NOW, NOW + 5, NOW + 900]
+
+
+def test_events_of_one_transaction_get_versions_of_their_own() -> None:
+    # They share a time. A delete must not swallow the insert that follows it.
+    assert VersionClock().advance([NOW, NOW, NOW]) == [NOW, NOW + 1, NOW + 2]
+
+
+def test_time_of_the_next_transaction_does_not_meet_what_was_added_to_the_last() -> None:
+    assert VersionClock().advance([NOW, NOW, NOW, NOW + 1, NOW + 3]) == [NOW, NOW + 1, NOW + 2, NOW + 3, NOW + 4]
+
+
+def test_source_clock_that_jumps_back_an_hour_does_not_take_versions_with_it() -> None:
+    clock = VersionClock()
+    clock.advance([NOW])
+    assert clock.advance([NOW - 3_600_000_000, NOW - 3_599_000_000]) == [NOW + 1, NOW + 2]
+    assert clock.advance([NOW + 10]) == [NOW + 10]
+
+
+def test_rows_without_a_time_are_still_ordered() -> None:
+    assert VersionClock().advance([0, 0, NOW, 0]) == [1, 2, NOW, NOW + 1]
+
+
+def test_versions_begin_above_the_floor() -> None:
+    assert VersionClock(NOW).advance([NOW - 5, NOW]) == [NOW + 1, NOW + 2]
+    assert VersionClock(NOW).advance([NOW + 1]) == [NOW + 1]
+
+
+def test_floor_for_the_next_reader_is_the_last_version() -> None:
+    clock = VersionClock(7)
+    assert clock.last == 7
+    assert clock.advance([]) == []
+    assert clock.last == 7
+    assert clock.advance([NOW, 3])[-1] == clock.last == NOW + 1
+
+
+def test_segment_read_again_from_its_floor_has_the_versions_it_had() -> None:
+    times = [NOW, NOW, NOW - 9, 0, NOW + 1, NOW + 50]
+    whole = VersionClock().advance(times)
+    for cut in range(len(times)):
+        clock = VersionClock()
+        first = clock.advance(times[:cut])
+        assert first + VersionClock(floor_of(str(clock.last))).advance(times[cut:]) == whole
+
+
+@pytest.mark.parametrize(("note", "floor"), [("0", 0), (str(NOW), NOW), ("9" * 18, 10**18 - 1)])
+def test_floor_is_read_from_the_note(note: str, floor: int) -> None:
+    assert floor_of(note) == floor
+
+
+@pytest.mark.parametrize(
+    "note", ["", "-5", "+5", " 5", "1.5", "1e9", "0x5", "1_000", "written by hand", "٣", "²", "9" * 19, "1" * 5_000]
+)
+def test_note_of_another_tool_is_no_floor(note: str) -> None:
+    # Neither an error, which would stop the worker for good, nor a version that no store has room for.
+    assert floor_of(note) == 0
