@@ -30,7 +30,7 @@ def test_every_kind_of_change_reaches_both_stores(run: Pipeline, form: str) -> N
     for number in range(20):
         run.sql(insert, number, "a", f"name {number} Ødegård 🦜")
     # JSON without schema says nothing of types: integers and strings are what they look like, the rest is declared.
-    declared = """{price: 'decimal(10,2)', seen: timestamp, made: timestamp, day: date, good: bool,
+    declared = """{price: 'decimal(10,2) base64', seen: timestamp, made: timestamp, day: date, good: bool,
                    id: int32, ratio: float64, data: json, name: string, part: string}"""
     tables = f"tables: {{{run.topic('things')}: {{columns: {declared}}}}}" if form == "json" else ""
     run.capture("things", form=form)
@@ -54,7 +54,7 @@ def test_every_kind_of_change_reaches_both_stores(run: Pipeline, form: str) -> N
     stats = worker.stats()
     captured = run.broker.count([run.topic("things")])
     counts = stats["sources"][run.topic("things")]
-    assert counts["captured"] == captured >= 20 + 5 + 10 + 1 + 12 + 5
+    assert counts["captured"] == captured == 20 + 5 + 10 + 1 + 12 + 4
     for sink in STORES:
         assert stats["sinks"][sink]["tables"][run.topic("things")]["applied"] == captured - counts["tombstones"]
     assert worker.stop() == 0
