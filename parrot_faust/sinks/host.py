@@ -26,6 +26,9 @@ PR_SET_PDEATHSIG = 1
 _decoder = msgspec.msgpack.Decoder(Chunk)
 _sink: Sink | None = None
 _spec: SinkSpec | None = None
+#: Changes made to tables, by table and shape, that no answer has told of yet: the call that made them may have failed
+#: afterwards.
+_untold: dict[tuple[str, str], list[AppliedDdl]] = {}
 
 
 class ChunkFailure(msgspec.Struct, frozen=True, array_like=True):
@@ -90,6 +93,7 @@ def _write(chunks: list[Chunk], lease: float) -> Answer:
         return Answer(unavailable=str(error))
     except LeaseExpired:
         return Answer(expired=True)
+    _untold.clear()
     return Answer(tuple(results))
 
 
@@ -113,22 +117,22 @@ def _deadline(lease: float) -> float:
 def _write_group(sink: Sink, chunks: list[Chunk], lease: float) -> list[ChunkResult]:
     schema = chunks[0].schema
     failures: list[list[ChunkFailure]] = [[] for _ in chunks]
-    ddl: tuple[AppliedDdl, ...] = ()
+    untold = _untold.setdefault((schema.table, schema.fingerprint), [])
     try:
-        ddl = tuple(sink.ensure(schema, _deadline(lease)))
-        ddl += _write_rows(sink, schema, chunks, failures, lease)
+        untold += sink.ensure(schema, _deadline(lease))
+        untold += _write_rows(sink, schema, chunks, failures, lease)
     except TableRefused as error:
         name = type(error).__name__
         failures = [[ChunkFailure(row.offset, False, name, str(error)) for row in chunk.rows] for chunk in chunks]
     return [
-        ChunkResult(len(chunk.rows), tuple(failed), ddl if index == 0 else ())
+        ChunkResult(len(chunk.rows), tuple(failed), tuple(untold) if index == 0 else ())
         for index, (chunk, failed) in enumerate(zip(chunks, failures, strict=True))
     ]
 
 
 def _write_rows(
     sink: Sink, schema: TableSchema, chunks: list[Chunk], failures: list[list[ChunkFailure]], lease: float
-) -> tuple[AppliedDdl, ...]:
+) -> Sequence[AppliedDdl]:
     rows: list[Row] = []
     origins: list[int] = []
     for index, chunk in enumerate(chunks):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -29,21 +26,29 @@ __all__ = ["ChunkFailure", "ChunkResult", "SinkProcess"]
 
 
 class SinkProcess:
-    """One process with one sink. Calls follow one another; the event loop is never blocked."""
+    """One process with one sink. Calls follow one another; the event loop is never blocked.
+
+    A process that died or hung is left behind by the call that finds it out, and the next call starts another.
+    """
 
     def __init__(self, spec: SinkSpec, name: str) -> None:
         self._spec, self.name = spec, name
         self._pool: ProcessPoolExecutor | None = None
-        self._pid = 0
-        #: How often the process died or hung and was started again.
+        self._identity: asyncio.Future[int] | None = None
+        self._since = 0.0
+        self._stopped = False
+        self._turn = asyncio.Lock()
+        #: How often the process died or hung.
         self.restarts = 0
 
     async def start(self) -> None:
-        """Start the process. The store itself is first spoken to by a write."""
-        # Spawned, because the Kudu client hangs in a process forked after it was loaded.
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, initializer=host.begin, initargs=(self._spec,))
-        self._pid = await asyncio.wait_for(self._call(host.identity), START_S)
+        """Start the process. The store itself is first spoken to by a write. Raise SinkUnavailable when it dies."""
+        async with self._turn:
+            self._stopped = False
+            try:
+                await self._ready(time.monotonic() + START_S)
+            except BrokenProcessPool:
+                raise await self._lost("died while it was starting") from None
 
     async def write(self, chunks: Sequence[bytes], lease: float) -> list[ChunkResult]:
         """Write encoded chunks and return a result for each.
@@ -52,16 +57,17 @@ class SinkProcess:
         store, or the process, gave no answer (rows may or may not be applied: write them again), LeaseExpired when
         the lease ran out first.
         """
-        if self._pool is None:
-            await self.start()
-        try:
-            data = await asyncio.wait_for(self._call(host.write, chunks, lease), lease - time.monotonic() + OVERRUN_S)
-        except BrokenProcessPool:
-            await self._restart()
-            raise SinkUnavailable(self.name, "its writer process died and was started again") from None
-        except TimeoutError:
-            await self._restart()
-            raise SinkUnavailable(self.name, "its writer process hung and was started again") from None
+        async with self._turn:
+            try:
+                await self._ready(lease)
+                left = lease - time.monotonic()
+                if left <= 0:
+                    raise LeaseExpired("the lease ran out before the rows were sent")
+                data = await asyncio.wait_for(self._call(host.write, chunks, lease), left + OVERRUN_S)
+            except BrokenProcessPool:
+                raise await self._lost("died") from None
+            except TimeoutError:
+                raise await self._lost("hung") from None
         answer = _decoder.decode(data)
         if answer.expired:
             raise LeaseExpired("the lease ran out before the rows were sent")
@@ -70,21 +76,45 @@ class SinkProcess:
         return list(answer.results)
 
     async def stop(self) -> None:
-        """End the process."""
-        self._kill()
+        """End the process, whatever it is doing; return when it is gone."""
+        self._stopped = True
+        await self._end()
+
+    async def _ready(self, until: float) -> int:
+        """The id of the process, which is started when there is none."""
+        if self._stopped:
+            raise SinkUnavailable(self.name, "its writer process was stopped")
+        if self._identity is None:
+            # Spawned, because the Kudu client hangs in a process forked after it was loaded.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=host.begin, initargs=(self._spec,))
+            self._since = time.monotonic()
+            self._identity = asyncio.ensure_future(self._call(host.identity))
+        try:
+            # Shielded: a process that starts slowly goes on doing so when a call can wait no longer.
+            return await asyncio.wait_for(asyncio.shield(self._identity), until - time.monotonic())
+        except TimeoutError:
+            if time.monotonic() - self._since > START_S:
+                raise await self._lost("did not start") from None
+            raise SinkUnavailable(self.name, "its writer process is still starting") from None
 
     async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
-    async def _restart(self) -> None:
-        self._kill()
+    async def _lost(self, how: str) -> SinkUnavailable:
+        await self._end()
+        if self._stopped:
+            return SinkUnavailable(self.name, "its writer process was stopped")
         self.restarts += 1
-        await self.start()
+        return SinkUnavailable(self.name, f"its writer process {how}; another one is started")
 
-    def _kill(self) -> None:
+    async def _end(self) -> None:
         pool, self._pool = self._pool, None
-        if pool is not None:
-            if self._pid:
-                with suppress(ProcessLookupError):
-                    os.kill(self._pid, signal.SIGKILL)
-            pool.shutdown(wait=False, cancel_futures=True)
+        identity, self._identity = self._identity, None
+        if pool is None:
+            return
+        for process in list((pool._processes or {}).values()):
+            process.kill()  # asked to end it would first finish a call that may never end
+        await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+        if identity is not None:
+            await asyncio.gather(identity, return_exceptions=True)  # or its failure would be logged as nobody's

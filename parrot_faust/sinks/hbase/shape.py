@@ -8,9 +8,20 @@ from typing import Any
 
 import thriftpy2
 
-from models import Row, RowFailure, RowOp, TableSchema
-from parrot_faust.errors import RowTooLarge, ValueRefused
-from parrot_faust.sinks.hbase.cells import CELL_LIMIT, ROW_KEY_LIMIT, Encode, encoder, row_key
+from models import Kind, Row, RowFailure, RowOp, TableSchema
+from parrot_faust.errors import RowRefused, RowTooLarge, ValueRefused
+from parrot_faust.sinks.hbase.cells import (
+    CELL_LIMIT,
+    CELL_OVERHEAD,
+    EXACT_FLOAT,
+    REGION_NAME,
+    ROW_KEY_LIMIT,
+    TYPES,
+    Encode,
+    encoder,
+    plain,
+    row_key,
+)
 
 api = thriftpy2.load(str(Path(__file__).with_name("write.thrift")), module_name="parrot_hbase_write_thrift")
 
@@ -22,13 +33,17 @@ class Shape:
     is unset is in neither. A delete takes the whole row up to its version.
     """
 
-    def __init__(self, schema: TableSchema, family: bytes) -> None:
+    def __init__(self, schema: TableSchema, target: str, family: bytes) -> None:
         self._table = schema.table
         self._names = [column.name for column in schema.columns]
         self._qualifiers = [name.encode() for name in self._names]
         self._encoders: list[Encode] = [encoder(column) for column in schema.columns]
+        self._types: list[type] = [TYPES.get(column.kind, int) for column in schema.columns]
         self._key = schema.key_positions()
+        self._decimals = {position for position in self._key if schema.columns[position].kind is Kind.DECIMAL}
         self._family = family
+        self._key_limit = ROW_KEY_LIMIT - REGION_NAME - len(target)
+        self._cell_limit = CELL_LIMIT - CELL_OVERHEAD - len(family)
 
     def mutations(self, rows: Sequence[Row]) -> tuple[list[tuple[int, Any, Any]], list[RowFailure]]:
         """Return (index, put or None, delete or None) of each row that can be sent, and the failures of the others."""
@@ -36,15 +51,18 @@ class Shape:
         for index, row in enumerate(rows):
             try:
                 made.append((index, *self._mutation(row)))
-            except (ValueRefused, RowTooLarge) as error:
+            except RowRefused as error:
                 failures.append(RowFailure(index, False, type(error).__name__, str(error)))
         return made, failures
 
     def _mutation(self, row: Row) -> tuple[Any, Any]:
-        if row.op == RowOp.DELETE:
-            return None, api.TDelete(row=self._row_key(row.values), timestamp=row.version)
         values, unset = row.values, row.unset
-        key = self._row_key([values[position] for position in self._key])
+        expected = len(self._key) if row.op == RowOp.DELETE else len(self._names)
+        if len(values) != expected:
+            raise RowRefused(self._table, f"a row has {len(values)} values where {expected} are expected")
+        if row.op == RowOp.DELETE:
+            return None, api.TDelete(row=self._row_key(values), timestamp=row.version)
+        key = self._row_key([None if position in unset else values[position] for position in self._key])
         cells, nulls = [], []
         for position, qualifier in enumerate(self._qualifiers):
             if position in unset:
@@ -54,6 +72,8 @@ class Shape:
                 nulls.append(api.TColumn(family=self._family, qualifier=qualifier, timestamp=row.version))
             else:
                 data = self._cell(position, value)
+                if len(data) + len(qualifier) + len(key) > self._cell_limit:
+                    raise RowTooLarge(f"{self._table}, column {self._names[position]}", len(data), CELL_LIMIT)
                 cells.append(
                     api.TColumnValue(family=self._family, qualifier=qualifier, value=data, timestamp=row.version)
                 )
@@ -61,18 +81,38 @@ class Shape:
         return put, api.TDelete(row=key, columns=nulls, timestamp=row.version) if nulls else None
 
     def _cell(self, position: int, value: Any) -> bytes:
+        if type(value) is not self._types[position]:
+            value = self._converted(position, value)
         try:
-            data = self._encoders[position](value)
+            return self._encoders[position](value)
         except Exception as error:  # noqa: BLE001 - struct, codecs and decimal each have their own
-            raise ValueRefused(self._table, self._names[position], f"{type(value).__name__}: {error}") from None
-        if len(data) > CELL_LIMIT:
-            raise ValueRefused(
-                self._table, self._names[position], f"the cell has {len(data)} bytes, the limit is {CELL_LIMIT}"
-            )
-        return data
+            raise self._refused(position, f"{type(value).__name__}: {error}") from None
+
+    def _converted(self, position: int, value: Any) -> Any:
+        """An integer where a float is expected is one without loss; nothing else is taken for another type."""
+        expected = self._types[position]
+        if expected is float and type(value) is int and abs(value) <= EXACT_FLOAT:
+            return float(value)
+        raise self._refused(position, f"a {type(value).__name__} where {expected.__name__} is expected")
 
     def _row_key(self, values: Sequence[Any]) -> bytes:
-        key = row_key(values)
-        if not 0 < len(key) <= ROW_KEY_LIMIT:
-            raise RowTooLarge(self._table, len(key), ROW_KEY_LIMIT)
+        texts = []
+        for position, value in zip(self._key, values, strict=True):
+            if value is None:
+                raise self._refused(position, "no value, though it is of the key")
+            if type(value) is not self._types[position]:
+                value = self._converted(position, value)
+            try:
+                texts.append(plain(value) if position in self._decimals else value)
+            except (ValueError, ArithmeticError) as error:
+                raise self._refused(position, str(error)) from None
+        try:
+            key = row_key(texts)
+        except UnicodeEncodeError as error:
+            raise RowRefused(self._table, f"the key is not valid Unicode: {error.reason}") from None
+        if len(key) > self._key_limit:
+            raise RowTooLarge(f"{self._table} (the row key alone)", len(key), self._key_limit)
         return key
+
+    def _refused(self, position: int, reason: str) -> ValueRefused:
+        return ValueRefused(self._table, self._names[position], reason)

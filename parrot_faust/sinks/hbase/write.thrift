@@ -1,4 +1,4 @@
-// The part of HBase's second Thrift API that writes. Field numbers and types are those of HBase 2.6.
+// The part of HBase's second Thrift API that writes rows and adds families. Field numbers and types are those of HBase 2.6.
 
 enum TDeleteType {
   DELETE_COLUMN = 0,
@@ -33,6 +33,16 @@ struct TDelete {
   4: optional TDeleteType deleteType = 1
 }
 
+struct TTableName {
+  1: optional binary ns,
+  2: required binary qualifier
+}
+
+struct TColumnFamilyDescriptor {
+  1: required binary name,
+  10: optional i32 maxVersions
+}
+
 exception TIOError {
   1: optional string message,
   2: optional bool canRetry
@@ -40,5 +50,6 @@ exception TIOError {
 
 service THBaseService {
   void putMultiple(1: required binary table, 2: required list<TPut> tputs) throws (1: TIOError io),
-  list<TDelete> deleteMultiple(1: required binary table, 2: required list<TDelete> tdeletes) throws (1: TIOError io)
+  list<TDelete> deleteMultiple(1: required binary table, 2: required list<TDelete> tdeletes) throws (1: TIOError io),
+  void addColumnFamily(1: required TTableName tableName, 2: required TColumnFamilyDescriptor column) throws (1: TIOError io)
 }

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import string
-
 import msgspec
 
 from models import TableSchema
 from parrot_faust.errors import SettingsError, TableRefused
+from parrot_faust.sinks.naming import check_template, fill
 
 MAX_NAME = 256  # bytes; Kudu refuses longer names of tables and columns
-#: What a name template may hold.
-FIELDS = ("database", "schema", "table", "prefix")
 
 
 class KuduTableSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,29 +60,10 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def target(self, schema: TableSchema) -> str:
         """The name of the Kudu table for `schema`. Raise TableRefused when Kudu can't have a table of that name."""
         template = self.of(schema.table).table or self.table
-        fields = {
-            "database": schema.database,
-            "schema": schema.namespace,
-            "table": schema.relation or schema.table,
-            "prefix": schema.table.split(".", 1)[0],
-        }
-        # A source without namespaces leaves a field empty; the dot beside it would be part of no name.
-        name = template.format(**fields).strip(".")
+        name = fill(template, schema)
         if not name or len(name.encode()) > MAX_NAME:
             raise TableRefused(schema.table, f"its name in Kudu would be {name!r}: 1 to {MAX_NAME} bytes are allowed")
         return name
-
-
-def check_template(template: str) -> None:
-    """Raise SettingsError when a name template is none."""
-    try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
-    except ValueError as error:
-        raise SettingsError(f"the table name template {template!r} is wrong: {error}") from error
-    if unknown := [field for field in fields if field not in FIELDS]:
-        raise SettingsError(f"the table name template {template!r} has {unknown}: its fields are {', '.join(FIELDS)}")
-    if "table" not in fields and fields:
-        raise SettingsError(f"the table name template {template!r} has no {{table}}: all tables would become one")
 
 
 def _check_counts(buckets: int | None, replicas: int | None) -> None:
