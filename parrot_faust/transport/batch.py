@@ -67,7 +67,7 @@ class Batch:
 
 
 class BatchMessage(ConsumerMessage):
-    """A Faust message that carries a batch. Faust's own acknowledgement only ends its tracking, it settles nothing."""
+    """A Faust message that carries a batch. Faust's own acknowledgement settles nothing."""
 
     @classmethod
     def of(cls, tp: TP, batch: Batch, size: int) -> BatchMessage:
@@ -88,9 +88,8 @@ class BatchMessage(ConsumerMessage):
             generation_id=batch.generation,
         )
 
-    def on_final_ack(self, consumer: Any) -> bool:
+    def on_final_ack(self, consumer: Any) -> bool:  # noqa: ARG002 - Faust's signature
         self.acked = True
-        consumer.unacked.discard(self)
         return True
 
 

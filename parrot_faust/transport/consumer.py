@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
+from weakref import WeakSet
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -20,6 +21,17 @@ POLL_S = 1.0  # otherwise a fetch may wait this long for the first record
 Grouping = Callable[[str], str | None]
 
 
+class Unacknowledged(WeakSet[Any]):
+    """Messages that a rebalance and a stop wait for, which batches are not.
+
+    A batch that waits for a store must not hold up the whole group; whoever has its partition next reads it again.
+    """
+
+    def add(self, item: Any) -> None:
+        if not isinstance(item, BatchMessage):
+            super().add(item)
+
+
 class BatchConsumer(driver.Consumer):
     """Delivers batches for the topics that `app.batch_group` names, and everything else as Faust does."""
 
@@ -27,6 +39,7 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._unacked_messages = Unacknowledged()
         self.ledger = Ledger()
         self.limits: BatchLimits = getattr(self.app, "batch_limits", BatchLimits())
         self._group: Grouping = getattr(self.app, "batch_group", lambda _topic: None)
@@ -73,6 +86,8 @@ class BatchConsumer(driver.Consumer):
         return bool(not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation)
 
     async def _records_in_batches(self, tp: TP, fetched: list[Record], _: set[TP] | None, generation: int) -> None:
+        if self.ledger.passed(tp, fetched[0].offset):
+            self.ledger.forget([tp])  # Faust has set the position back: these are read again, and settled anew
         # Also when the partition was paused after the fetch: its position has moved past these records.
         for records, size in cut(fetched, self.limits):
             if not self._may_hand_out(generation):
@@ -180,5 +195,9 @@ class BatchConsumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def seek(self, partition: TP, offset: int) -> None:
-        self.ledger.forget([partition])
         await super().seek(partition, offset)
+        self.ledger.forget([partition])
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        # In the consumer's thread: from this one, a fetch that is just taking records would move the position back.
+        await self._thread.call_thread(self._thread.seek, partition, offset)
