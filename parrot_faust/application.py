@@ -28,6 +28,7 @@ from agents.writer import Writer
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import ParrotError, SettingsError
+from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.registry import RegistryClient
 from parrot_faust.settings import Settings, load
@@ -42,7 +43,6 @@ FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in with
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
 STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
 STOP_POLL_S = 0.02
-LOOP_PROBE_S = 0.05
 LARGEST_MESSAGE = 15 << 20  # a held record with its headers, below the 16 MB that the held topic takes
 #: A consumer whose partitions all wait for a sink fetches nothing, which is no reason to leave the group.
 MAX_POLL_INTERVAL_S = 7 * 86_400.0
@@ -94,7 +94,7 @@ class Parts:
         self.changes: Changes | None = None
         self.sources: list[str] = []
         self.busy = 0
-        self.loop_lag_ms = 0.0
+        self.loop = LoopProbe()
         self.started = time.time()
         self._partitions = settings.topics.partitions
         self.source_channel = app.topic(self.names.anchor, schema=BatchSchema())
@@ -253,13 +253,6 @@ class Parts:
                 channel.topics = [*channel.topics, *(topic for topic in topics if topic not in channel.topics)]
         self.app.topics._flag_changes()
 
-    async def probe_loop(self) -> None:
-        """Measure how late the event loop is; the greatest lateness is shown in the stats."""
-        while not self.app.should_stop:
-            before = time.perf_counter()
-            await asyncio.sleep(LOOP_PROBE_S)
-            self.loop_lag_ms = max(self.loop_lag_ms, (time.perf_counter() - before - LOOP_PROBE_S) * 1000)
-
     def snapshot(self) -> dict[str, Any]:
         """The worker's state as plain data."""
         view = self.stats.snapshot()
@@ -268,7 +261,7 @@ class Parts:
                 sink, {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
             )
             entry["lag_chunks"] = self._lag(self.names.writes(sink))
-        view["loop_lag_ms"] = {"max": round(self.loop_lag_ms, 1)}
+        view["loop_lag_ms"] = {"max": round(self.loop.worst_ms, 1), "own": round(self.loop.own_ms, 1)}
         view["memory"] = psutil.Process().memory_info().rss
         view["uptime"] = round(time.time() - self.started, 1)
         view["app"], view["worker"] = self.settings.app, os.getpid()
@@ -394,7 +387,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
 
     @app.task
     async def probe_loop() -> None:
-        await parts.probe_loop()
+        await parts.loop.run(lambda: bool(app.should_stop))
 
     @app.task
     async def publish_rules() -> None:
