@@ -63,7 +63,7 @@ class SinkProcess:
                 left = lease - time.monotonic()
                 if left <= 0:
                     raise LeaseExpired("the lease ran out before the rows were sent")
-                data = await asyncio.wait_for(self._call(host.write, chunks, lease), left + OVERRUN_S)
+                data = await asyncio.wait_for(self._submit(host.write, chunks, lease), left + OVERRUN_S)
             except BrokenProcessPool:
                 raise await self._lost("died") from None
             except TimeoutError:
@@ -89,7 +89,7 @@ class SinkProcess:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, context, initializer=host.begin, initargs=(self._spec,))
             self._since = time.monotonic()
-            self._identity = asyncio.ensure_future(self._call(host.identity))
+            self._identity = self._submit(host.identity)
         try:
             # Shielded: a process that starts slowly goes on doing so when a call can wait no longer.
             return await asyncio.wait_for(asyncio.shield(self._identity), until - time.monotonic())
@@ -98,8 +98,10 @@ class SinkProcess:
                 raise await self._lost("did not start") from None
             raise SinkUnavailable(self.name, "its writer process is still starting") from None
 
-    async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        if self._pool is None:  # it was stopped just now; without a pool the call would run in this process
+            raise BrokenProcessPool("the process was ended")
+        return asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     async def _lost(self, how: str) -> SinkUnavailable:
         await self._end()
@@ -115,6 +117,6 @@ class SinkProcess:
             return
         for process in list((pool._processes or {}).values()):
             process.kill()  # asked to end it would first finish a call that may never end
-        await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(pool.shutdown, wait=True)
         if identity is not None:
             await asyncio.gather(identity, return_exceptions=True)  # or its failure would be logged as nobody's

@@ -33,14 +33,14 @@ class HBaseSink:
     name = NAME
 
     def __init__(self, settings: HBaseSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._servers = Servers(settings)
         self._shapes: dict[str, Shape] = {}
         self._columns: dict[str, set[str]] = {}
 
     def open(self) -> None:
         """Ask the server of the tables; the other one is connected to by the first write."""
-        with self._servers.tables(time.monotonic() + self._settings.timeout_s) as connection:
+        with self._servers.tables(time.monotonic() + self.settings.timeout_s) as connection:
             connection.tables()
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class HBaseSink:
             return ()
         if not schema.key:
             raise TableRefused(schema.table, "it has no primary key; name `key:` columns for it in the settings")
-        target, family = self._settings.target(schema), self._settings.family_of(schema.table)
+        target, family = self.settings.target(schema), self.settings.family_of(schema.table)
         done = fit(self._servers, schema, target, family, deadline)
         names = {column.name for column in schema.columns}
         known = self._columns.get(schema.table)
@@ -67,7 +67,7 @@ class HBaseSink:
         """Send puts, then deletes; a call that HBase refuses for its rows is halved until the bad ones are found."""
         done = tuple(self.ensure(schema, deadline))
         made, failures = self._shapes[schema.fingerprint].mutations(rows)
-        failures += self._send(self._settings.target(schema).encode(), made, deadline)
+        failures += self._send(self.settings.target(schema).encode(), made, deadline)
         return WriteResult(len(rows), tuple(sorted(failures, key=lambda failure: failure.index)), done)
 
     def _send(self, table: bytes, made: list[tuple[int, Any, Any]], deadline: float) -> list[RowFailure]:
@@ -91,11 +91,11 @@ class HBaseSink:
 
     def read(self, schema: TableSchema) -> Iterator[tuple[Any, ...]]:
         """Scan the whole table; no rows when it does not exist."""
-        family = self._settings.family_of(schema.table).encode()
+        family = self.settings.family_of(schema.table).encode()
         columns = [(family + b":" + column.name.encode(), decoder(column)) for column in schema.columns]
-        with self._servers.tables(time.monotonic() + self._settings.timeout_s) as connection:
+        with self._servers.tables(time.monotonic() + self.settings.timeout_s) as connection:
             try:
-                for _, cells in connection.table(self._settings.target(schema)).scan(batch_size=SCAN_BATCH):
+                for _, cells in connection.table(self.settings.target(schema)).scan(batch_size=SCAN_BATCH):
                     yield tuple(decode(cells[name]) if name in cells else None for name, decode in columns)
             except HBaseIOError as error:
                 if b"TableNotFoundException" not in bytes(error.message or b""):
