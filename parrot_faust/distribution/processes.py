@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from parrot_faust.errors import DistributionError
 
 STOP_GRACE_S = 15.0  # HBase flushes its regions when asked to end; nothing here needs longer
 KILL_WAIT_S = 5.0  # what is killed is gone at once, unless it waits for a disk
+END_POLL_S = 0.02
 TOOL_LINES = 12
 MARK = "PARROT_STATE_ID"
 MARK_NAME = "PARROT_PROCESS"
@@ -84,11 +86,10 @@ def running(record: ProcessRecord | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(record.pid)
-        if abs(process.create_time() - record.started) > 1 or process.status() == psutil.STATUS_ZOMBIE:
-            return None
+        same = abs(process.create_time() - record.started) <= 1
     except psutil.NoSuchProcess:
         return None
-    return process
+    return process if same and _alive(process) else None
 
 
 def adopt(state: State) -> None:
@@ -134,7 +135,26 @@ def _kill(members: Sequence[psutil.Process]) -> None:
     for member in members:
         with suppress(psutil.NoSuchProcess):
             member.kill()  # psutil compares the time it was started before it sends a signal
-    psutil.wait_procs(members, timeout=KILL_WAIT_S)
+    _outlasting(members, KILL_WAIT_S)
+
+
+def _outlasting(members: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Wait until these have ended; return those that have not in time.
+
+    One that has ended and is not yet collected by its parent has ended: in a container it may stay so for good.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (alive := [member for member in members if _alive(member)]) and time.monotonic() < deadline:
+        time.sleep(END_POLL_S)
+    psutil.wait_procs(members, timeout=0)  # collects those that are our own children
+    return alive
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def stop(state: State, names: Iterable[str], *, grace_s: float = STOP_GRACE_S) -> list[str]:
@@ -143,8 +163,7 @@ def stop(state: State, names: Iterable[str], *, grace_s: float = STOP_GRACE_S) -
     everyone = [member for process in groups.values() for member in (process, *_children(process))]
     for process in groups.values():
         _signal_group(process.pid, signal.SIGTERM)
-    _, alive = psutil.wait_procs(everyone, timeout=grace_s)
-    _kill(alive)
+    _kill(_outlasting(everyone, grace_s))
     for name in groups:
         state.processes.pop(name, None)
     state.save()
