@@ -32,6 +32,20 @@ class Unacknowledged(WeakSet[Any]):
             super().add(item)
 
 
+class Fetchable:
+    """The partitions of which records are wanted, as they are while a fetch waits: one paused meanwhile is not among
+    them. It is never empty for aiokafka, which would take that for all.
+    """
+
+    __slots__ = ("_active", "_full")
+
+    def __init__(self, active: set[TP], full: set[TP]) -> None:
+        self._active, self._full = active, full
+
+    def __contains__(self, tp: object) -> bool:
+        return tp in self._active and tp not in self._full
+
+
 class BatchConsumer(driver.Consumer):
     """Delivers batches for the topics that `app.batch_group` names, and everything else as Faust does."""
 
@@ -72,37 +86,40 @@ class BatchConsumer(driver.Consumer):
     async def _drain_once(self) -> None:
         records, active = await self._wait_next_records(POLL_S)
         generation = self.app.consumer_generation_id
-        if not self.flow_active:
-            # What was fetched is dropped; reading goes on where the group has committed, so nothing may stay open.
-            self.ledger.forget(self.ledger.partitions())
-            await self.perform_seek()
-            return
         for tp, fetched in (records or {}).items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            hand_out = self._records_singly if self._group(tp.topic) is None else self._records_in_batches
-            await hand_out(tp, fetched, active, generation)
+            if self._group(tp.topic) is None:
+                handed_out = await self._records_singly(tp, fetched, active, generation)
+            else:
+                handed_out = await self._records_in_batches(tp, fetched, generation)
+            if handed_out < len(fetched):
+                await self._thread.put_back(tp, fetched[handed_out].offset)
 
     def _may_hand_out(self, generation: int) -> bool:
         return bool(not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation)
 
-    async def _records_in_batches(self, tp: TP, fetched: list[Record], _: set[TP] | None, generation: int) -> None:
+    async def _records_in_batches(self, tp: TP, fetched: list[Record], generation: int) -> int:
+        """Hand out what was fetched; return how many records were. A partition paused after the fetch gets them too."""
         if self.ledger.passed(tp, fetched[0].offset):
             self.ledger.forget([tp])  # Faust has set the position back: these are read again, and settled anew
-        # Also when the partition was paused after the fetch: its position has moved past these records.
+        handed_out = 0
         for records, size in cut(fetched, self.limits):
             if not self._may_hand_out(generation):
-                return  # a rebalance is under way: every account begins anew from the committed offset
+                break
             ticket = self.ledger.open(tp, records[0].offset, records[-1].offset, size)
             message = BatchMessage.of(tp, Batch(tp, records, generation, ticket, self._settle), size)
             await self._hand_out(tp, message)
+            handed_out += len(records)
+        return handed_out
 
-    async def _records_singly(self, tp: TP, fetched: list[Record], active: set[TP] | None, generation: int) -> None:
+    async def _records_singly(self, tp: TP, fetched: list[Record], active: set[TP] | None, generation: int) -> int:
+        """Hand out what was fetched one by one, as Faust does; return how many records were, or need not be."""
         acks = self.app.topics.acks_enabled_for(tp.topic)
-        for record in fetched:
+        for index, record in enumerate(fetched):
             if not self._may_hand_out(generation):
-                return
+                return index
             if active is not None and tp not in active and tp not in self._buffered_partitions:
-                return
+                return index
             message = self._to_message(tp, record)
             read = self._read_offset[tp]
             if read is not None and message.offset < read:
@@ -110,6 +127,7 @@ class BatchConsumer(driver.Consumer):
             if acks and read and message.offset - read > 1:
                 await self._add_gap(tp, read + 1, message.offset)
             await self._hand_out(tp, message)
+        return len(fetched)
 
     async def _hand_out(self, tp: TP, message: Any) -> None:
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
@@ -125,13 +143,11 @@ class BatchConsumer(driver.Consumer):
         if active_partitions is None:
             return await super()._getmany(None, timeout)
         full = self._full(active_partitions)
-        open_partitions = active_partitions - full
-        if not full:
-            return await super()._getmany(open_partitions, timeout)
-        if open_partitions:
-            return await super()._getmany(open_partitions, GATED_POLL_S)
+        if len(full) < len(active_partitions):
+            wanted = Fetchable(active_partitions, full)
+            return await self._thread.getmany(wanted, GATED_POLL_S if full else timeout)
         self._room.clear()
-        await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=POLL_S)
+        await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=timeout)
         return {}
 
     def _full(self, partitions: Iterable[TP]) -> set[TP]:

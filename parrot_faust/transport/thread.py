@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -20,6 +21,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     #: `time.monotonic()` at which the last heartbeat that the broker accepted was sent.
     last_heartbeat: float = 0.0
+    #: Of each partition in the last fetch, aiokafka's state of it and the position the fetch has left it at.
+    _fetched: Mapping[TP, tuple[Any, int]] = MappingProxyType({})
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -45,6 +48,29 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.last_heartbeat = time.monotonic()  # joining renews the session as a heartbeat does
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _fetch_records(self, consumer: AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Any:
+        records = await super()._fetch_records(consumer, *args, **kwargs)
+        states = [(tp, self._state(tp)) for tp in records]
+        self._fetched = {tp: (state, state.position) for tp, state in states if state and state.has_valid_position}
+        return records
+
+    async def put_back(self, tp: TP, offset: int) -> None:
+        """Read a partition again from an offset of the last fetch: what was not handed out must not be left out.
+
+        Does nothing where something else has set the position since: a new assignment, or a seek.
+        """
+        await self.call_thread(self._put_back, tp, offset)
+
+    def _put_back(self, tp: TP, offset: int) -> None:
+        state, position = self._fetched.get(tp, (None, 0))
+        if state and state is self._state(tp) and state.has_valid_position and state.position == position:
+            self._ensure_consumer().seek(tp, offset)
+
+    def _state(self, tp: TP) -> Any:
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        return assignment.state_value(tp) if assignment is not None else None
 
     async def commit_noted(self, offsets: Mapping[TP, tuple[int, str]]) -> bool:
         """Commit offsets with their notes. False when the broker did not confirm: the same offsets are tried again."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from faust.types import TP
 from transport_apps import Cluster, clusters, offsets, until, values
 
 from parrot_faust.distribution import Addresses
-from parrot_faust.transport import BatchLimits
+from parrot_faust.transport import BatchLimits, BatchSchema
 from parrot_faust.transport.thread import FETCH_WAIT_MS
 
 pytestmark = pytest.mark.integration
@@ -88,21 +89,69 @@ async def test_a_group_at_its_bytes_stops_and_another_group_goes_on(cluster: Clu
     assert offsets(member.of(0, held)) == {0: list(range(100))}
 
 
-async def test_a_paused_partition_is_not_fetched_and_a_resumed_one_lacks_nothing(cluster: Cluster) -> None:
+@pytest.mark.parametrize("batched", [True, False])
+async def test_a_paused_partition_is_not_fetched_and_a_resumed_one_lacks_nothing(
+    cluster: Cluster, batched: bool
+) -> None:
     kafka, topic = cluster.kafka, await cluster.kafka.topic("source", partitions=2)
-    member = cluster.member(topic, settles=lambda _: True)
-    await cluster.start(member.app)
+    seen: dict[int, list[bytes]] = {0: [], 1: []}
+    app = collector(cluster, topic, seen, batched=batched)
+    await cluster.start(app)
     await kafka.put(topic, values(10), partition=0)
-    await until(lambda: offsets(member.of(0)) == {0: list(range(10))}, "what came before the pause")
-    member.consumer.pause_partitions({TP(topic, 0)})
-    await asyncio.sleep(QUIET_S + 0.5)  # a fetch under way may still bring something
-    await kafka.put(topic, values(10), partition=0)
+    await until(lambda: len(seen[0]) == 10, "what came before the pause")
+    app.consumer.pause_partitions({TP(topic, 0)})  # while a fetch of both is under way
+    await kafka.put(topic, values(10, first=10), partition=0)
     await kafka.put(topic, values(10), partition=1)
-    await until(lambda: offsets(member.of(1)) == {1: list(range(10))}, "the partition that is not paused")
+    await until(lambda: len(seen[1]) == 10, "the partition that is not paused")
     await asyncio.sleep(QUIET_S)
-    assert offsets(member.of(0)) == {0: list(range(10))}
-    member.consumer.resume_partitions({TP(topic, 0)})
-    await until(lambda: offsets(member.of(0)) == {0: list(range(20))}, "what came while it was paused")
+    assert seen[0] == [*values(10)]
+    app.consumer.pause_partitions({TP(topic, 1)})  # with nothing left to fetch, nothing is fetched
+    await kafka.put(topic, values(10, first=10), partition=1)
+    await asyncio.sleep(QUIET_S)
+    assert [len(values) for values in seen.values()] == [10, 10]
+    app.consumer.resume_partitions({TP(topic, 0), TP(topic, 1)})
+    await until(lambda: [len(values) for values in seen.values()] == [20, 20], "what came while they were paused")
+    assert seen == {0: [*values(20)], 1: [*values(20)]}
+
+
+@pytest.mark.parametrize("batched", [True, False])
+async def test_what_was_fetched_when_the_flow_stopped_is_read_again_when_it_goes_on(
+    cluster: Cluster, batched: bool
+) -> None:
+    kafka, topic = cluster.kafka, await cluster.kafka.topic("source")
+    await kafka.put(topic, values(100))
+    seen: dict[int, list[bytes]] = {0: []}
+    app = collector(cluster, topic, seen, batched=batched)
+    fetch, stopped = app.consumer._getmany, asyncio.Event()
+
+    async def stop_at_the_first_records(**arguments: Any) -> Any:
+        records = await fetch(**arguments)
+        if records and not stopped.is_set():
+            app.consumer.stop_flow()
+            stopped.set()
+        return records
+
+    app.consumer._getmany = stop_at_the_first_records
+    await cluster.start(app)
+    await until(stopped.is_set, "records, just as the flow is stopped")
+    await asyncio.sleep(0.2)
+    assert seen == {0: []}
+    app.consumer.resume_flow()
+    await until(lambda: len(seen[0]) >= 100, "every record")
+    assert seen == {0: [*values(100)]}
+
+
+def collector(cluster: Cluster, topic: str, seen: dict[int, list[bytes]], *, batched: bool) -> Any:
+    """An app that notes the values of a topic by partition, taken in batches or one by one."""
+    app = cluster.app(BatchLimits(records=10, partition_batches=100), [topic] if batched else [])
+
+    @app.agent(app.topic(topic, schema=BatchSchema()), name="take")
+    async def take(stream: Any) -> None:
+        async for event in stream.events():
+            records = event.value.records if batched else [event.message]
+            seen[event.message.partition] += [record.value for record in records]
+
+    return app
 
 
 async def test_a_seek_back_hands_out_again_and_batches_of_before_settle_nothing(cluster: Cluster) -> None:
@@ -130,7 +179,6 @@ async def test_a_seek_forward_leaves_out_what_is_between(cluster: Cluster) -> No
     await cluster.start(member.app)
     await until(lambda: offsets(member.batches) == {0: list(range(5))}, "what there is")
     member.consumer.pause_partitions({TP(topic, 0)})
-    await asyncio.sleep(QUIET_S + 0.5)
     await kafka.put(topic, values(95))
     await member.consumer.seek(TP(topic, 0), 60)
     member.consumer.resume_partitions({TP(topic, 0)})

@@ -121,7 +121,7 @@ async def test_a_batch_settled_after_its_partition_was_taken_away_commits_nothin
     for partition in PARTITIONS:
         assert await kafka.committed(kafka.prefix, topic, partition) == (10, "in time")
 
-    assert offsets([*second.batches, *first.batches[len(old) :]]) == dict.fromkeys(PARTITIONS, list(range(10, 30)))
+    assert offsets([*second.batches, *first.batches[len(old) :]]) == {key: list(range(10, 30)) for key in PARTITIONS}
     for batch in (*second.batches, *first.batches[len(old) :]):
         assert batch.generation > old[0].generation
         batch.done("anew")

@@ -75,7 +75,6 @@ async def test_the_note_can_be_read_back_with_its_offset_by_the_consumer(cluster
 
 
 async def test_a_restarted_member_begins_at_the_first_batch_that_was_not_settled(cluster: Cluster) -> None:
-    kafka = cluster.kafka
     topic, member = await five_batches(cluster)
     member.batches[0].done()
     member.batches[2].done()
