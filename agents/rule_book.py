@@ -76,11 +76,9 @@ class RuleBook:
         known = self._compiled.get(schema.table)
         if known is None or known[0] != rules.version or known[1] != schema.fingerprint:
             compiled = compile_rules(rules, schema)
-            for rule in compiled.suspended:
+            for rule, reason in compiled.suspended:
                 self._log.error(
-                    "rule %s of %s is SUSPENDED: the table has no column for it; nothing is checked by it",
-                    rule.id,
-                    schema.table,
+                    "rule %s of %s is SUSPENDED, nothing is checked by it: %s", rule.id, schema.table, reason
                 )
             self._compiled[schema.table] = known = (rules.version, schema.fingerprint, compiled)
         return known[2]

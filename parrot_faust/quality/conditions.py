@@ -8,6 +8,7 @@
                 | "is" ["not"] "null"
 
 Comparisons with a null are false, but for ``!=`` and ``not in``, which keep rows with null, as Great Expectations does.
+What stands for a date, time or timestamp is text; decimals are compared as they are written.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+
+from models import Kind
+from parrot_faust.quality.values import comparable, is_null
 
 Row = tuple[Any, ...]
 Test = Callable[[Row], bool]
@@ -45,17 +50,20 @@ def columns_of(text: str) -> set[str]:
     return _Parser(text, None).columns()
 
 
-def compile_condition(text: str, positions: Mapping[str, int]) -> Test:
-    """Return the function that says whether a row meets the condition. Raise ConditionError."""
-    return _Parser(text, positions).parse()
+def compile_condition(text: str, columns: Mapping[str, tuple[int, Kind]]) -> Test:
+    """Return the function that says whether a row meets the condition, given where columns are and their kinds.
+
+    Raise ConditionError, also for a value that such a column can't be compared with.
+    """
+    return _Parser(text, columns).parse()
 
 
 class _Parser:
-    def __init__(self, text: str, positions: Mapping[str, int] | None) -> None:
+    def __init__(self, text: str, columns: Mapping[str, tuple[int, Kind]] | None) -> None:
         if len(text) > MAX_LENGTH:
             raise ConditionError(f"a condition has at most {MAX_LENGTH} characters")
         self._tokens: list[tuple[str, str]] = []
-        self._positions = positions
+        self._columns = columns
         self._used: set[str] = set()
         self._at = self._depth = 0
         start = 0
@@ -126,17 +134,20 @@ class _Parser:
         if kind != "word":
             raise ConditionError(f"{name!r} stands where a column was expected")
         self._used.add(name)
-        position = 0 if self._positions is None else self._positions[name]
+        position, comparer = 0, _as_written  # without a table only the form is looked at
+        if self._columns is not None:
+            position, kind_of_column = self._columns[name]
+            comparer = partial(_comparable, name=name, kind=kind_of_column)
         kind, word = self._take()
         word = word.lower()
         if word in _COMPARE:
-            return _compared(position, word, self._value())
+            return _compared(position, word, comparer(self._value()))
         if word == "is":
             wanted = self._peek().lower() != "not"
             if not wanted:
                 self._take()
             self._take("null")
-            return lambda row: (row[position] is None) is wanted
+            return lambda row: is_null(row[position]) is wanted
         negative = word == "not"
         if negative:
             _, word = self._take("in")
@@ -148,7 +159,8 @@ class _Parser:
             self._take()
             members.append(self._value())
         self._take(")")
-        return lambda row: (row[position] in members) is not negative
+        members = [comparer(member) for member in members]
+        return lambda row: (not is_null(row[position]) and row[position] in members) is not negative
 
     def _value(self) -> Any:
         kind, token = self._take()
@@ -164,5 +176,16 @@ class _Parser:
 def _compared(position: int, sign: str, value: Any) -> Test:
     compare = _COMPARE[sign]
     if sign == "!=":
-        return lambda row: row[position] is None or bool(row[position] != value)
-    return lambda row: row[position] is not None and bool(compare(row[position], value))
+        return lambda row: is_null(row[position]) or bool(row[position] != value)
+    return lambda row: not is_null(row[position]) and bool(compare(row[position], value))
+
+
+def _as_written(value: Any) -> Any:
+    return value
+
+
+def _comparable(value: Any, name: str, kind: Kind) -> Any:
+    try:
+        return comparable(value, kind)
+    except ValueError as error:
+        raise ConditionError(f"{name}: {error}") from None

@@ -1,77 +1,75 @@
 """The expectations by name: their arguments, and what a row needs to pass. Names and semantics are GE's.
 
 Every factory takes the rule's arguments and the kinds of its columns and returns a function of values that says
-whether they pass. Null values never reach a column check but that of nullness.
+whether they pass; it raises ValueError when the rule does not fit such columns. Null values never reach a column check
+but that of nullness.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from dataclasses import dataclass, field
 from typing import Any
 
 from models import Kind
+from parrot_faust.quality.arguments import BOUND, COLUMN, FLAG, LENGTH, PATTERN, TYPE, TYPES, VALUES, Argument
+from parrot_faust.quality.refused import NOT_HERE
+from parrot_faust.quality.regexes import searcher
+from parrot_faust.quality.values import MOMENTS, exactly, moment_of, text_of
+from parrot_faust.quality.values import TYPES as KINDS_OF
 
 Check = Callable[..., bool]
-_EPOCH = date(1970, 1, 1)
-
-#: Python and common type names -> kinds that satisfy them. A bool is an int, as isinstance has it.
-TYPES: dict[str, set[Kind]] = {
-    "int": {Kind.INT8, Kind.INT16, Kind.INT32, Kind.INT64, Kind.BOOL},
-    "float": {Kind.FLOAT32, Kind.FLOAT64},
-    "str": {Kind.STRING},
-    "bytes": {Kind.BYTES},
-    "bool": {Kind.BOOL},
-    "Decimal": {Kind.DECIMAL},
-    "date": {Kind.DATE},
-    "datetime": {Kind.TIMESTAMP},
-    "time": {Kind.TIME},
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """`arguments` are allowed beside the columns, `required` must be there; `nulls` says the check sees nulls itself.
+    """`arguments` are allowed beside the columns, `required` must be there, of `some` at least one; `nulls` says the
+    check sees nulls itself. `short` is the argument that ``name: value`` gives.
 
     `columns` are the argument names that hold columns: one for a column rule, two for a pair.
     """
 
     make: Callable[[Mapping[str, Any], tuple[Kind, ...]], Check]
-    arguments: tuple[str, ...] = ()
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    some: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("column",)
     nulls: bool = False
+    short: str = ""
+
+    @property
+    def pair(self) -> bool:
+        """Whether it compares two columns, and so stands below `rows:`."""
+        return len(self.columns) > 1
+
+    def named(self) -> dict[str, Argument]:
+        """All arguments a rule may name, with the columns of a pair."""
+        return {**self.arguments, **dict.fromkeys(self.columns if self.pair else (), COLUMN)}
+
+    def needed(self) -> tuple[str, ...]:
+        """The arguments without which there is no rule."""
+        return (*(self.columns if self.pair else ()), *self.required)
 
 
 def bound_of(value: Any, kind: Kind, exact: bool) -> Any:
     """A bound as the column's values are: dates and times become numbers, numbers floats unless `exact`."""
     if value is None:
         return None
-    if kind is Kind.DATE:
-        return (date.fromisoformat(str(value)) - _EPOCH).days
-    if kind is Kind.TIMESTAMP:
-        moment = datetime.fromisoformat(str(value))
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        whole = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
+    if kind in MOMENTS:
+        return moment_of(value, kind)
+    if kind is Kind.BYTES:
+        raise ValueError("bytes have no order here")
     if kind is Kind.STRING:
-        return str(value)
-    if exact:
-        return Decimal(str(value))
-    return float(value)
+        if not isinstance(value, str):
+            raise ValueError(f"the number {value!r} can't be compared with a text")
+        return value
+    return exactly(value) if exact else float(value)
 
 
 def _between(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
     exact = bool(kwargs.get("exact"))
     low = bound_of(kwargs.get("min_value"), kinds[0], exact)
     high = bound_of(kwargs.get("max_value"), kinds[0], exact)
-    if low is None and high is None:
-        raise ValueError("needs min_value, max_value or both")
-    if any(bound is not None and bound != bound for bound in (low, high)):
-        raise ValueError("a bound is not a number")
     if low is not None and high is not None and not low <= high:
         raise ValueError(f"min_value {low} is not below max_value {high}")
     above: Check = (lambda value: value > low) if kwargs.get("strict_min") else (lambda value: value >= low)
@@ -88,24 +86,23 @@ def _between(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
     return (lambda value: check(float(value))) if convert else check
 
 
-def _in_set(kwargs: Mapping[str, Any], _: tuple[Kind, ...]) -> Check:
-    return frozenset(kwargs["value_set"]).__contains__
+def _members(kwargs: Mapping[str, Any], kind: Kind) -> frozenset[Any]:
+    values = kwargs["value_set"]
+    return frozenset(moment_of(value, kind) for value in values) if kind in MOMENTS else frozenset(values)
 
 
-def _not_in_set(kwargs: Mapping[str, Any], _: tuple[Kind, ...]) -> Check:
-    members = frozenset(kwargs["value_set"])
+def _in_set(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
+    return _members(kwargs, kinds[0]).__contains__
+
+
+def _not_in_set(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
+    members = _members(kwargs, kinds[0])
     return lambda value: value not in members
 
 
-def _text(kind: Kind) -> Callable[[Any], str] | None:
-    return None if kind is Kind.STRING else str
-
-
 def _regex(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
-    search, text = re.compile(kwargs["regex"]).search, _text(kinds[0])
-    if text is None:
-        return lambda value: search(value) is not None
-    return lambda value: search(text(value)) is not None
+    found, text = searcher(kwargs["regex"]), text_of(kinds[0])
+    return found if text is None else lambda value: found(text(value))
 
 
 def _not_regex(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
@@ -114,87 +111,74 @@ def _not_regex(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
 
 
 def _lengths(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
-    low, high, text = kwargs.get("min_value"), kwargs.get("max_value"), _text(kinds[0]) or str
-    if low is None and high is None:
-        raise ValueError("needs min_value, max_value or both")
-    low, high = low if low is not None else 0, high if high is not None else float("inf")
+    low, high, text = kwargs.get("min_value", 0), kwargs.get("max_value", float("inf")), text_of(kinds[0])
     if low > high:
         raise ValueError(f"min_value {low} is not below max_value {high}")
+    if text is None:
+        return lambda value: low <= len(value) <= high
     return lambda value: low <= len(text(value)) <= high
 
 
 def _length(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
-    wanted, text = kwargs["value"], _text(kinds[0]) or str
-    return lambda value: len(text(value)) == wanted
+    return _lengths({"min_value": kwargs["value"], "max_value": kwargs["value"]}, kinds)
 
 
-def _types(names: Any, kinds: tuple[Kind, ...]) -> Check:
-    unknown = [name for name in names if name not in TYPES]
-    if unknown:
-        raise ValueError(f"type {unknown[0]!r} is not known; there is {', '.join(TYPES)}")
-    passes = any(kinds[0] in TYPES[name] for name in names)
+def _types(names: list[str], kinds: tuple[Kind, ...]) -> Check:
+    passes = any(kinds[0] in KINDS_OF[name] for name in names)
     return lambda _value: passes
 
 
-def _pair_equal(_: Mapping[str, Any], __: tuple[Kind, ...]) -> Check:
+def _alike(kinds: tuple[Kind, ...]) -> None:
+    apart = {Kind.STRING, Kind.BYTES} | MOMENTS
+    if kinds[0] is not kinds[1] and apart & set(kinds):
+        raise ValueError(f"a {kinds[0]} can't be compared with a {kinds[1]}")
+
+
+def _pair_equal(_: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
+    _alike(kinds)
     return lambda a, b: bool(a == b)
 
 
-def _pair_greater(kwargs: Mapping[str, Any], _: tuple[Kind, ...]) -> Check:
+def _pair_greater(kwargs: Mapping[str, Any], kinds: tuple[Kind, ...]) -> Check:
+    _alike(kinds)
     if kwargs.get("or_equal"):
         return lambda a, b: bool(a >= b)
     return lambda a, b: bool(a > b)
 
 
 _PAIR = ("column_A", "column_B")
+_LENGTHS = {"min_value": LENGTH, "max_value": LENGTH}
+_BOUNDS = {"min_value": BOUND, "max_value": BOUND, "strict_min": FLAG, "strict_max": FLAG, "exact": FLAG}
+_EITHER = ("min_value", "max_value")
+
+
+def _of(make: Callable[..., Check], name: str, argument: Argument) -> Expectation:
+    """An expectation of one argument, that a rule may write without naming it."""
+    return Expectation(make, {name: argument}, required=(name,), short=name)
+
+
 EXPECTATIONS: dict[str, Expectation] = {
     "expect_column_values_to_not_be_null": Expectation(lambda _k, _t: lambda value: value is not None, nulls=True),
     "expect_column_values_to_be_null": Expectation(lambda _k, _t: lambda value: value is None, nulls=True),
-    "expect_column_values_to_be_between": Expectation(
-        _between, ("min_value", "max_value", "strict_min", "strict_max", "exact")
-    ),
-    "expect_column_values_to_be_in_set": Expectation(_in_set, ("value_set",), ("value_set",)),
-    "expect_column_values_to_not_be_in_set": Expectation(_not_in_set, ("value_set",), ("value_set",)),
-    "expect_column_values_to_match_regex": Expectation(_regex, ("regex",), ("regex",)),
-    "expect_column_values_to_not_match_regex": Expectation(_not_regex, ("regex",), ("regex",)),
-    "expect_column_value_lengths_to_be_between": Expectation(_lengths, ("min_value", "max_value")),
-    "expect_column_value_lengths_to_equal": Expectation(_length, ("value",), ("value",)),
-    "expect_column_values_to_be_of_type": Expectation(
-        lambda kwargs, kinds: _types([kwargs["type_"]], kinds), ("type_",), ("type_",)
-    ),
-    "expect_column_values_to_be_in_type_list": Expectation(
-        lambda kwargs, kinds: _types(kwargs["type_list"], kinds), ("type_list",), ("type_list",)
+    "expect_column_values_to_be_between": Expectation(_between, _BOUNDS, some=_EITHER),
+    "expect_column_values_to_be_in_set": _of(_in_set, "value_set", VALUES),
+    "expect_column_values_to_not_be_in_set": _of(_not_in_set, "value_set", VALUES),
+    "expect_column_values_to_match_regex": _of(_regex, "regex", PATTERN),
+    "expect_column_values_to_not_match_regex": _of(_not_regex, "regex", PATTERN),
+    "expect_column_value_lengths_to_be_between": Expectation(_lengths, _LENGTHS, some=_EITHER),
+    "expect_column_value_lengths_to_equal": _of(_length, "value", LENGTH),
+    "expect_column_values_to_be_of_type": _of(lambda kwargs, kinds: _types([kwargs["type_"]], kinds), "type_", TYPE),
+    "expect_column_values_to_be_in_type_list": _of(
+        lambda kwargs, kinds: _types(kwargs["type_list"], kinds), "type_list", TYPES
     ),
     "expect_column_pair_values_to_be_equal": Expectation(_pair_equal, columns=_PAIR),
-    "expect_column_pair_values_a_to_be_greater_than_b": Expectation(_pair_greater, ("or_equal",), columns=_PAIR),
-}
-
-#: A rule that is written as ``name: value`` gives this argument.
-SHORT_ARGUMENT = {
-    "expect_column_values_to_be_in_set": "value_set",
-    "expect_column_values_to_not_be_in_set": "value_set",
-    "expect_column_values_to_match_regex": "regex",
-    "expect_column_values_to_not_match_regex": "regex",
-    "expect_column_value_lengths_to_equal": "value",
-    "expect_column_values_to_be_of_type": "type_",
-    "expect_column_values_to_be_in_type_list": "type_list",
-}
-
-#: Known, and refused with the reason.
-NOT_HERE = {
-    "expect_column_values_to_be_unique": "it needs a window over rows, which this version does not have",
-    "expect_column_values_to_be_increasing": "it needs a window over rows, which this version does not have",
-    "expect_column_values_to_be_decreasing": "it needs a window over rows, which this version does not have",
-    "expect_column_mean_to_be_between": "it needs a window over rows, which this version does not have",
-    "expect_table_row_count_to_be_between": "it needs a window over rows, which this version does not have",
-    "expect_table_row_count_to_equal_other_table": "it needs another table, which a stream of changes does not have",
-    "unexpected_rows_expectation": "it needs SQL, and a rule file runs no code",
+    "expect_column_pair_values_a_to_be_greater_than_b": Expectation(_pair_greater, {"or_equal": FLAG}, columns=_PAIR),
 }
 
 
 def full_name(name: str) -> str:
     """The full name of an expectation whose prefix may have been left out."""
-    for candidate in (name, f"expect_column_values_to_{name}", f"expect_column_{name}"):
+    for candidate in (name, f"expect_column_values_to_{name}", f"expect_column_{name}", f"expect_{name}"):
         if candidate in EXPECTATIONS or candidate in NOT_HERE:
             return candidate
     return name

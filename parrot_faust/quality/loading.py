@@ -3,59 +3,44 @@
 from __future__ import annotations
 
 import difflib
-import re
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from models import Action, Kind, Severity
 from parrot_faust.errors import RuleError
+from parrot_faust.quality.arguments import is_number
 from parrot_faust.quality.conditions import ConditionError, columns_of
-from parrot_faust.quality.expectations import EXPECTATIONS, NOT_HERE, SHORT_ARGUMENT, full_name, short_name
+from parrot_faust.quality.expectations import EXPECTATIONS, Expectation, full_name, short_name
+from parrot_faust.quality.refused import NOT_HERE
 from parrot_faust.quality.rules import Rule, RuleSet, When
+from parrot_faust.quality.trees import plain, read_tree
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 20
-_TOP = {"version", "table", "when", "defaults", "columns", "rows"}
+TOP = {"version", "table", "when", "defaults", "columns", "rows"}
 _LATER = {"windows", "transitions", "immutable", "monotonic", "schema", "breaker"}
-_OWN = {"mostly", "severity", "action", "row_condition", "id"}
-_OPS = {"c", "u", "r", "d"}
+OWN = {"mostly", "severity", "action", "row_condition", "id"}
+DEFAULTS = {"severity", "action"}
+OPS = {"c", "u", "r", "d"}
+_CHOICES: dict[str, type[StrEnum]] = {"action": Action, "severity": Severity}
 
 
 def load(text: str, file: str) -> RuleSet:
     """Return the rule set of a file's text. Raise RuleError with file, line, column and what was meant."""
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise RuleError(f"a rule file has at most {MAX_BYTES} bytes", file=file)
-    return _Reader(file, _tree(text, file)).read()
-
-
-def _tree(text: str, file: str) -> CommentedMap:
-    bare = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"|(?m:#.*$)", lambda match: " " * len(match[0]), text)
-    if match := re.search(r"(?m)(?:^|[\s\[{,:-])(?:&\w|\*\w|!\w|!!|!<)", bare):
-        raise RuleError(
-            "tags, anchors and aliases are not allowed here", file=file, line=text.count("\n", 0, match.start()) + 1
-        )
-    if re.search(rf"(?:\[\s*){{{MAX_DEPTH},}}|(?:{{\s*){{{MAX_DEPTH},}}", bare):
-        raise RuleError("it is nested too deeply", file=file)
     try:
-        tree = YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
-        raise RuleError(str(error.problem or "is no YAML"), file=file, **where) from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise RuleError(f"is no YAML: {error}", file=file) from None
-    if not isinstance(tree, CommentedMap):
-        raise RuleError("must hold names and values, beginning with `table:`", file=file)
-    return tree
+        return _Reader(file, read_tree(text, file)).read()
+    except UnicodeEncodeError:
+        raise RuleError("holds half of a character", file=file) from None
 
 
 class _Reader:
     def __init__(self, file: str, tree: CommentedMap) -> None:
         self._file, self._tree = file, tree
-        self._ids: dict[str, int] = {}
+        self._ids: set[str] = set()
         self._defaults: dict[str, Any] = {}
 
     def read(self) -> RuleSet:
@@ -65,25 +50,29 @@ class _Reader:
         for name in tree:
             if name in _LATER:
                 raise self._error(f"`{name}` is not supported by this version", tree, name)
-            if name not in _TOP:
-                raise self._unknown(str(name), _TOP, tree, name)
+            if name not in TOP:
+                raise self._unknown(str(name), TOP, tree, name)
         table = tree.get("table")
         if not isinstance(table, str) or not table:
             raise RuleError(
                 "`table:` is missing: name the source topic, for example shop.public.orders", file=self._file
             )
-        if tree.get("version", 1) != 1:
+        if tree.get("version", 1) != 1 or isinstance(tree.get("version"), bool):
             raise self._error(f"version {tree['version']!r} is not known; it is 1", tree, "version")
-        self._defaults = self._mapping(tree, "defaults", {"severity", "action"})
+        self._defaults = self._mapping(tree, "defaults", DEFAULTS)
+        for name, value in self._defaults.items():
+            self._own({name: value}, tree["defaults"], name)
         rules = []
-        columns = tree.get("columns") or CommentedMap()
+        columns = tree["columns"] if tree.get("columns") is not None else CommentedMap()
         if not isinstance(columns, CommentedMap):
             raise self._error("`columns:` must hold columns with a list of checks each", tree, "columns")
         for column, checks in columns.items():
+            if not isinstance(column, str) or not column:
+                raise self._error(f"{column!r} is no name of a column; quote it if it is one", columns, column)
             if not isinstance(checks, CommentedSeq):
                 raise self._error(f"`{column}` must hold a list of checks", columns, column)
-            rules += [self._rule(checks, index, str(column)) for index in range(len(checks))]
-        rows = tree.get("rows") or CommentedSeq()
+            rules += [self._rule(checks, index, column) for index in range(len(checks))]
+        rows = tree["rows"] if tree.get("rows") is not None else CommentedSeq()
         if not isinstance(rows, CommentedSeq):
             raise self._error("`rows:` must hold a list of checks", tree, "rows")
         rules += [self._rule(rows, index, "") for index in range(len(rows))]
@@ -91,37 +80,47 @@ class _Reader:
 
     def _suite(self) -> RuleSet:
         tree = self._tree
-        table = (tree.get("meta") or {}).get("table") or tree.get("name")
+        meta = tree.get("meta")
+        table = (meta.get("table") if isinstance(meta, CommentedMap) else None) or tree.get("name")
+        if not isinstance(table, str) or not table:
+            raise RuleError("the suite names no table: give it `meta.table`, or `name`", file=self._file)
+        entries = tree["expectations"]
+        if not isinstance(entries, CommentedSeq):
+            raise self._error("`expectations` must hold a list", tree, "expectations")
         rules = []
-        for index, entry in enumerate(tree["expectations"]):
-            if not isinstance(entry, CommentedMap) or "type" not in entry:
-                raise RuleError(f"expectation {index} has no type", file=self._file)
-            kwargs = {str(key): _plain(value) for key, value in (entry.get("kwargs") or {}).items()}
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, CommentedMap) or not isinstance(entry.get("type"), str):
+                raise self._error(f"expectation {index} has no type", entries, index)
+            given = self._mapping(entry, "kwargs", None)
+            kwargs = {name: value for name, value in given.items() if value is not None}
             own: dict[str, Any] = {name: kwargs.pop(name) for name in ("mostly", "row_condition") if name in kwargs}
             kwargs.pop("condition_parser", None)
-            if "severity" in entry:
-                own["severity"] = entry["severity"]
-            rules.append(self._made(str(entry["type"]), kwargs.pop("column", ""), kwargs, own, entry, "type"))
-        return RuleSet.of(str(table), When(), tuple(rules))
+            if entry.get("severity") is not None:
+                own["severity"] = plain(entry["severity"])
+            column = kwargs.pop("column", "")
+            if not isinstance(column, str):
+                raise self._error(f"{column!r} is no name of a column", entry, "kwargs")
+            rules.append(self._made(entry["type"], column, kwargs, own, entry, "type"))
+        return RuleSet.of(table, When(), tuple(rules))
 
     def _when(self) -> When:
         when = self._mapping(self._tree, "when", {"ops", "image"})
-        ops = tuple(when.get("ops", When().ops))
-        if not ops or not set(ops) <= _OPS:
-            raise self._error(f"`ops` are some of {', '.join(sorted(_OPS))}, not {list(ops)}", self._tree, "when")
+        ops = when.get("ops", list(When().ops))
+        if not isinstance(ops, list) or not ops or not all(isinstance(op, str) and op in OPS for op in ops):
+            raise self._error(f"`ops` is a list with some of {', '.join(sorted(OPS))}, not {ops!r}", self._tree, "when")
         image = when.get("image", "after")
         if image not in ("before", "after"):
             raise self._error(f"`image` is before or after, not {image!r}", self._tree, "when")
-        return When(ops, image)
+        return When(tuple(ops), image)
 
-    def _mapping(self, tree: CommentedMap, name: str, known: set[str]) -> dict[str, Any]:
-        found = tree.get(name) or CommentedMap()
+    def _mapping(self, tree: CommentedMap, name: str, known: set[str] | None) -> dict[str, Any]:
+        found = tree[name] if tree.get(name) is not None else CommentedMap()
         if not isinstance(found, CommentedMap):
             raise self._error(f"`{name}:` must hold names and values", tree, name)
         for key in found:
-            if key not in known:
+            if known is not None and key not in known:
                 raise self._unknown(str(key), known, found, key)
-        return {str(key): _plain(value) for key, value in found.items()}
+        return {str(key): plain(value) for key, value in found.items()}
 
     def _rule(self, checks: CommentedSeq, index: int, column: str) -> Rule:
         check = checks[index]
@@ -129,18 +128,21 @@ class _Reader:
             return self._made(check, column, {}, {}, checks, index)
         if not isinstance(check, CommentedMap):
             raise self._error(f"{check!r} is no check", checks, index)
-        own = {name: _plain(check[name]) for name in _OWN if name in check}
-        names = [name for name in check if name not in _OWN]
+        own = {name: plain(check[name]) for name in OWN if name in check}
+        names = [name for name in check if name not in OWN]
+        if len(names) > 1 and sum(full_name(str(name)) in EXPECTATIONS for name in names) == 1:
+            wrong = next(name for name in names if full_name(str(name)) not in EXPECTATIONS)
+            raise self._unknown(str(wrong), OWN, check, wrong)
         if len(names) != 1:
             raise self._error(f"a check names one expectation, this one {len(names)}: {names}", checks, index)
-        value = _plain(check[names[0]])
+        value = plain(check[names[0]])
         name = full_name(str(names[0]))
         if isinstance(value, dict):
             kwargs = value
-            own |= {key: kwargs.pop(key) for key in _OWN & set(kwargs)}
-        elif name in SHORT_ARGUMENT:
-            kwargs = {SHORT_ARGUMENT[name]: value}
-        elif value is None or value is True:
+            own |= {key: kwargs.pop(key) for key in sorted(OWN & set(kwargs))}
+        elif name in EXPECTATIONS and EXPECTATIONS[name].short:
+            kwargs = {EXPECTATIONS[name].short: value}
+        elif value is None or value is True or name not in EXPECTATIONS:
             kwargs = {}
         else:
             raise self._error(f"{names[0]} takes named arguments", check, names[0])
@@ -154,42 +156,62 @@ class _Reader:
         if expectation is None:
             known = {*EXPECTATIONS, *(short_name(one) for one in EXPECTATIONS)}
             raise self._unknown(name, known, tree, at)
-        allowed = {*expectation.arguments, *(expectation.columns if len(expectation.columns) > 1 else ())}
-        for argument in kwargs:
-            if argument not in allowed:
-                raise self._unknown(str(argument), allowed, tree, at)
-        for argument in (*expectation.required, *(expectation.columns if len(expectation.columns) > 1 else ())):
-            if argument not in kwargs:
-                raise self._error(f"{short_name(full)} needs {argument}", tree, at)
-        if len(expectation.columns) == 1 and not column:
+        named = expectation.named()
+        for argument, value in kwargs.items():
+            if argument not in named:
+                raise self._unknown(str(argument), named.keys(), *_spot(tree, at, argument))
+            if not named[argument].holds(value):
+                raise self._error(
+                    f"{argument} must be {named[argument].says}, not {_cut(value)}", *_spot(tree, at, argument)
+                )
+        if missing := [argument for argument in expectation.needed() if argument not in kwargs]:
+            raise self._error(f"{short_name(full)} needs {missing[0]}", tree, at)
+        if expectation.some and not set(expectation.some) & set(kwargs):
+            raise self._error(f"{short_name(full)} needs {' or '.join(expectation.some)}", tree, at)
+        if expectation.pair and column:
+            raise self._error(f"{short_name(full)} compares two columns: put it below `rows:`", tree, at)
+        if not expectation.pair and not column:
             raise self._error(f"{short_name(full)} is a check of a column: put it below `columns:`", tree, at)
         try:
-            expectation.make(kwargs, (Kind.INT64,) if "min_value" not in kwargs else (_kind_for(kwargs),))
-        except (ValueError, TypeError, re.error) as error:
-            raise self._error(f"{short_name(full)}: {error}", tree, at) from None
-        return self._finished(full, column, kwargs, own, tree, at)
-
-    def _finished(
-        self, full: str, column: str, kwargs: dict[str, Any], own: dict[str, Any], tree: Any, at: Any
-    ) -> Rule:
-        condition = str(own.get("row_condition", ""))
-        try:
-            if condition:
-                columns_of(condition)
-            action = Action(own.get("action", self._defaults.get("action", Action.QUARANTINE)))
-            severity = Severity(own.get("severity", self._defaults.get("severity", Severity.CRITICAL)))
-            mostly = float(own.get("mostly", 1.0))
-        except ConditionError as error:
-            raise self._error(f"row_condition: {error}", tree, at) from None
+            _try(expectation, kwargs)
         except ValueError as error:
-            raise self._error(str(error), tree, at) from None
-        if not 0 <= mostly <= 1:
-            raise self._error(f"mostly is a share between 0 and 1, not {mostly}", tree, at)
+            raise self._error(f"{short_name(full)}: {error}", tree, at) from None
+        return self._finished(full, column, kwargs, self._own(own, tree, at))
+
+    def _own(self, own: dict[str, Any], tree: Any, at: Any) -> dict[str, Any]:
+        """Return what a rule says beside its expectation, as the types that stand for it."""
+        found: dict[str, Any] = {}
+        for name, value in own.items():
+            if name == "mostly":
+                if not is_number(value) or not 0 <= value <= 1:
+                    raise self._error(f"mostly is a share between 0 and 1, not {_cut(value)}", *_spot(tree, at, name))
+                found[name] = float(value)
+            elif name in _CHOICES:
+                if value not in list(_CHOICES[name]):
+                    known = [str(one) for one in _CHOICES[name]]
+                    hint = _near(str(value), known)
+                    raise self._error(f"{name} can't be {_cut(value)}; {hint}", *_spot(tree, at, name))
+                found[name] = _CHOICES[name](value)
+            elif not isinstance(value, str) or not value:
+                raise self._error(f"{name} must be a text, not {_cut(value)}", *_spot(tree, at, name))
+            else:
+                found[name] = value
+        try:
+            columns_of(found["row_condition"]) if "row_condition" in found else None
+        except ConditionError as error:
+            raise self._error(f"row_condition: {error}", *_spot(tree, at, "row_condition")) from None
+        return found
+
+    def _finished(self, full: str, column: str, kwargs: dict[str, Any], own: dict[str, Any]) -> Rule:
         subject = column or f"{kwargs.get('column_A')}.{kwargs.get('column_B')}"
-        base = str(own.get("id") or f"{subject}.{short_name(full)}")
-        self._ids[base] = self._ids.get(base, 0) + 1
-        identity = base if self._ids[base] == 1 else f"{base}.{self._ids[base]}"
-        return Rule(identity, full, column, kwargs, action, severity, mostly, condition)
+        base = identity = own.pop("id", "") or f"{subject}.{short_name(full)}"
+        number = 1
+        while identity in self._ids:
+            number += 1
+            identity = f"{base}.{number}"
+        self._ids.add(identity)
+        defaults = {name: _CHOICES[name](value) for name, value in self._defaults.items()}
+        return Rule(identity, full, column, kwargs, **{**defaults, **own})
 
     def _error(self, message: str, tree: Any, at: Any) -> RuleError:
         try:
@@ -198,24 +220,32 @@ class _Reader:
             return RuleError(message, file=self._file)
         return RuleError(message, file=self._file, line=line + 1, column=column + 1)
 
-    def _unknown(self, name: str, known: set[str], tree: Any, at: Any) -> RuleError:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(known)) or 'none'}"
-        return self._error(f"{name} is not known here; {hint}", tree, at)
+    def _unknown(self, name: str, known: Iterable[str], tree: Any, at: Any) -> RuleError:
+        return self._error(f"{name} is not known here; {_near(name, known)}", tree, at)
 
 
-def _kind_for(kwargs: dict[str, Any]) -> Kind:
-    """A kind by which bounds can be tried before the table is known."""
-    bounds = [value for value in (kwargs.get("min_value"), kwargs.get("max_value")) if value is not None]
-    return Kind.STRING if any(isinstance(bound, str) for bound in bounds) else Kind.INT64
+def _spot(tree: Any, at: Any, name: str) -> tuple[Any, Any]:
+    """Where `name` is written: in the check's arguments, in a suite's, or beside the check; else where that is."""
+    if isinstance(tree, CommentedMap):
+        for holder in (tree.get(at), tree.get("kwargs"), tree):
+            if isinstance(holder, CommentedMap) and name in holder:
+                return holder, name
+    return tree, at
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, CommentedMap):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, CommentedSeq):
-        return [_plain(inner) for inner in value]
-    for kind in (bool, int, float, str):  # ruamel's own subclasses keep the file's spelling, which nobody here needs
-        if isinstance(value, kind):
-            return kind(value)
-    return value
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(known)) or 'none'}"
+
+
+def _try(expectation: Expectation, kwargs: dict[str, Any]) -> None:
+    """Make the check as far as that can be done before the table is known. Raise ValueError."""
+    if any(isinstance(kwargs.get(bound), str) for bound in ("min_value", "max_value")):
+        return  # what the text means is for the column to say
+    kind = Kind.STRING if "regex" in kwargs else Kind.INT64
+    expectation.make(kwargs, (kind,) * len(expectation.columns))
+
+
+def _cut(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
