@@ -108,7 +108,7 @@ async def test_a_global_table_is_seen_by_two_workers_while_both_run(cluster: Clu
             expected[f"{partition}-{number}"] = f"value {number}"
             key, value = f"{partition}-{number}".encode(), b"value %d" % number
             await kafka.put(topic, [value], partition, key=key)
-        await both_have(tables, expected)
+        await until(lambda: all(dict(table) == expected for table in tables), f"record {number} in both tables")
 
 
 def enter(app: Any, topic: str, table: Any) -> None:
