@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import happybase
+from Hbase_thrift import AlreadyExists  # a module that exists once happybase has been imported
+from Hbase_thrift import IOError as HBaseIOError
 from thriftpy2.protocol import TCyBinaryProtocolFactory
 from thriftpy2.thrift import TClient, TException
 from thriftpy2.transport import TCyBufferedTransportFactory, TSocket, TTransportException
@@ -15,6 +17,8 @@ from thriftpy2.transport import TCyBufferedTransportFactory, TSocket, TTransport
 from parrot_faust.errors import SinkUnavailable
 from parrot_faust.sinks.hbase.settings import HBaseSettings, address
 from parrot_faust.sinks.hbase.shape import api
+
+__all__ = ["NAME", "AlreadyExists", "HBaseIOError", "Servers", "unavailable"]
 
 NAME = "hbase"
 SHARE = 0.9  # of the time left, for a socket's time-out: it is noticed a little late, and what follows takes time too

@@ -10,12 +10,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from Hbase_thrift import IOError as HBaseIOError
-
 from models import AppliedDdl, Row, RowFailure, TableSchema, WriteResult
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.hbase.cells import decoder
-from parrot_faust.sinks.hbase.servers import NAME, Servers, unavailable
+from parrot_faust.sinks.hbase.servers import NAME, HBaseIOError, Servers, unavailable
 from parrot_faust.sinks.hbase.settings import HBaseSettings
 from parrot_faust.sinks.hbase.shape import Shape, api
 from parrot_faust.sinks.hbase.tables import fit

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 
 import happybase
-from Hbase_thrift import AlreadyExists
-from Hbase_thrift import IOError as HBaseIOError
 
 from models import AppliedDdl, TableSchema
-from parrot_faust.sinks.hbase.servers import Servers, unavailable
+from parrot_faust.sinks.hbase.servers import AlreadyExists, HBaseIOError, Servers, unavailable
 from parrot_faust.sinks.hbase.shape import api
 
 
