@@ -34,7 +34,7 @@ sinks:
   kudu: {{masters: ['{masters}'], buckets: 2, replicas: 1}}
   hbase: {{thrift: '{thrift}', thrift2: '{thrift2}'}}
 quality: '{quality}'
-delivery: {{retry_first_s: 0.3, retry_cap_s: 1.0}}
+delivery: {{{delivery}}}
 {more}
 """
 
@@ -100,6 +100,7 @@ class Pipeline:
         port, folder = free_port(), self.folder / f"worker-{len(self.workers)}"
         known = {
             "topics": rf"{self.name}\..*",
+            "delivery": "retry_first_s: 0.3, retry_cap_s: 1.0",
             "brokers": self.addresses.kafka,
             "registry": self.addresses.registry,
             "masters": self.addresses.kudu_masters[0],

@@ -243,13 +243,14 @@ def test_row_that_only_hbase_refuses_is_found_among_its_neighbours(
     sink.ensure(shape, soon())
     room = CELL_LIMIT - 20 - len(b"d") - len(b"data") - len(b"1")
     batch = [upsert(9, number, b"x") for number in range(9)]
-    batch[2], batch[5] = upsert(9, 2, bytes(room)), upsert(9, 5, None)
+    batch[2], batch[5], batch[7] = upsert(9, 2, bytes(room)), upsert(9, 5, None), upsert(9, 7, "text")
     result = sink.write(shape, batch, soon())
     assert [(failure.index, failure.transient, failure.error) for failure in result.failures] == [
-        (2, False, "RowRefused")
+        (2, False, "RowRefused"),
+        (7, False, "ValueRefused"),
     ]
     assert "exceeds limit" in result.failures[0].message
-    assert [key for key, _ in rows(sink, shape)] == [0, 1, 3, 4, 5, 6, 7, 8]
+    assert [key for key, _ in rows(sink, shape)] == [0, 1, 3, 4, 5, 6, 8]
 
 
 def test_largest_cell_and_longest_key_that_are_not_refused_are_taken(sink: HBaseSink, name: str) -> None:

@@ -118,8 +118,8 @@ def test_a_worker_frozen_past_its_session_and_thawed_undoes_nothing(run: Pipelin
     run.sql("create table hot (id int primary key, n int, filler text)")
     run.sql("insert into hot select n, 0, repeat('x', 200) from generate_series(1, 300) n")
     run.capture("hot")
-    quick = "delivery: {session_timeout_s: 6.0, heartbeat_s: 1.0, lease_s: 4.0, retry_first_s: 0.3, retry_cap_s: 1.0}"
-    workers = [run.worker(quick), run.worker(quick)]
+    quick = "session_timeout_s: 6.0, heartbeat_s: 1.0, lease_s: 4.0, retry_first_s: 0.3, retry_cap_s: 1.0"
+    workers = [run.worker(delivery=quick), run.worker(delivery=quick)]
     run.equal("hot", "id")
 
     number = 0
