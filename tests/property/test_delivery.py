@@ -6,8 +6,11 @@ from collections import Counter
 from itertools import pairwise
 
 from delivery_world import PARTITIONS, TABLE, World
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+#: How long an example takes says something of the machine only.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def run(seed: int) -> World:
@@ -17,14 +20,14 @@ def run(seed: int) -> World:
 
 
 @given(st.integers(0, 2**64 - 1))
-@settings(max_examples=250, deadline=None)
+@settings(CALM, max_examples=250)
 def test_store_ends_equal_to_the_source_whatever_happens_on_the_way(seed: int) -> None:
     world = run(seed)
     assert world.stored() == world.expected()
 
 
 @given(st.integers(0, 2**64 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(CALM, max_examples=150)
 def test_every_offset_is_counted_once_however_often_it_was_delivered(seed: int) -> None:
     world = run(seed)
     records = [record for source in world.sources for record in source.records]
@@ -43,7 +46,7 @@ def test_every_offset_is_counted_once_however_often_it_was_delivered(seed: int) 
 
 
 @given(st.integers(0, 2**64 - 1))
-@settings(max_examples=100, deadline=None)
+@settings(CALM, max_examples=100)
 def test_in_the_end_all_is_settled_and_versions_grow_with_the_offset(seed: int) -> None:
     world = run(seed)
     for partition in PARTITIONS:

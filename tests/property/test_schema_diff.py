@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import Column, Kind, TableSchema
 from parrot_faust.schema import diff
 from parrot_faust.schema.diff import type_text
+
+#: How long an example takes says something of the machine only.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Shape = tuple[tuple[str, ...], dict[str, tuple[str, bool]]]
 
@@ -60,11 +63,13 @@ def applied(old: TableSchema, new: TableSchema) -> Shape:
 
 
 @given(schemas(), schemas())
+@CALM
 def test_changes_lead_from_one_shape_to_the_other(old: TableSchema, new: TableSchema) -> None:
     assert applied(old, new) == shape(new)
 
 
 @given(schemas(), schemas())
+@CALM
 def test_nothing_is_told_exactly_when_nothing_differs_for_a_store(old: TableSchema, new: TableSchema) -> None:
     assert (diff(old, new) == ()) is (shape(old) == shape(new))
     assert diff(new, new) == ()

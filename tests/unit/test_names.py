@@ -84,5 +84,5 @@ def test_tables_with_names_like_debeziums_are_still_tables(topic: str) -> None:
 
 
 def test_schema_change_topic_is_the_prefix_that_others_are_named_after() -> None:
-    topics = frozenset({"shop", "shop.public.orders", "shopping", "flat"})
+    topics = frozenset({"shop", "shop.public.orders", "shopping", "flat", "two.parts", "two.parts.more"})
     assert [topic for topic in sorted(topics) if is_schema_change_topic(topic, topics)] == ["shop"]

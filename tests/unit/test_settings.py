@@ -130,6 +130,11 @@ def test_what_is_no_settings_file_is_refused_by_name_and_line(
     assert str(caught.value).startswith(f"{file}:{line}: " if line else f"{file}: ")
 
 
+def test_many_tables_are_no_depth(read: Read) -> None:
+    tables = "".join(f"  a.t{number}: {{key: [id], kudu: {{buckets: 2}}}}\n" for number in range(50))
+    assert len(read(f"{BASE}tables:\n{tables}").tables) == 50
+
+
 # -- YAML that is more than data -------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ SCHEMA = TableSchema.of("shop.public.t", COLUMNS, ("code", "id"), database="shop
 
 def test_key_positions_are_in_key_order() -> None:
     assert SCHEMA.key_positions() == (2, 0)
+    assert TableSchema.of("t", COLUMNS, ("id", "code")).key_positions() == (0, 2)
     assert TableSchema.of("t", COLUMNS, ()).key_positions() == ()
 
 
