@@ -72,18 +72,25 @@ def launches(context: Context) -> Sequence[Launch]:
 
 
 def ready(context: Context) -> bool:
-    """Whether the master lists a live tablet server."""
+    """Whether the tablet server answers, and the master knows of it."""
+    tserver = f"{LOOPBACK}:{context.state.port('kudu-tserver')}"
+    if _ask(context, "status", tserver) is None:
+        return False
+    known = _ask(context, "list", masters(context.state), "--columns=rpc-addresses", "--format=space")
+    return known is not None and tserver in known
+
+
+def _ask(context: Context, *words: str) -> str | None:
     root = programs(context)
     done = subprocess.run(
-        [root / "bin" / "kudu", "tserver", "list", masters(context.state), "--columns=state", "--format=space"],
+        [root / "bin" / "kudu", "tserver", *words],
         env=_environment(root),
         capture_output=True,
         text=True,
         timeout=ANSWER_TIMEOUT_S,
         check=False,
     )
-    rows = [line for line in done.stdout.splitlines() if line.strip() and "state" not in line]
-    return done.returncode == 0 and bool(rows)
+    return done.stdout if done.returncode == 0 else None
 
 
 COMPONENT = Component(
