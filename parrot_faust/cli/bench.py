@@ -1,0 +1,76 @@
+"""`parrot bench`: measurements on the running local distribution."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from parrot_faust.bench.transport import TransportReport, measure_transport
+from parrot_faust.distribution import Local
+from parrot_faust.errors import DistributionError
+
+LABELS = {
+    "faust": "Faust's own events, default settings",
+    "getmany": "aiokafka getmany",
+    "batches": "batch transport",
+}
+
+
+@click.group()
+def bench() -> None:
+    """Measure on the running local distribution. Figures are of this machine, at this moment."""
+
+
+def address_of_kafka() -> str:
+    """The running broker's address. Raise DistributionError when it is down."""
+    local = Local.here()
+    if "kafka" not in local.running():
+        raise DistributionError("Kafka is not running; start it with `parrot up kafka`")
+    return local.addresses().kafka
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="How often each path is measured.")
+@click.option("--records", type=click.IntRange(10_000), default=400_000, show_default=True, help="Read by a round.")
+@click.option(
+    "--faust-records",
+    type=click.IntRange(5_000),
+    default=15_000,
+    show_default=True,
+    help="Read by a round on Faust's own path, which is slow.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def transport(rounds: int, records: int, faust_records: int, as_json: bool) -> None:
+    """Compare the batch transport with Faust's own events and with aiokafka: 500-byte records, one partition."""
+    address = address_of_kafka()
+    console = Console(stderr=True)
+    with console.status(f"writing {records:,} records") as status:
+
+        def say(number: int, path: str) -> None:
+            status.update(f"round {number + 1} of {rounds}: {LABELS[path]}")
+
+        report = measure_transport(address, rounds, max(records, faust_records), faust_records, say)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show(report, Console())
+
+
+def show(report: TransportReport, console: Console) -> None:
+    """Print the figures as a table, with the targets and whether they are met."""
+    rounds = [f"round {number + 1}" for number in range(len(report.rounds))]
+    table = Table("records a second", *rounds, "median", "batch transport is", "target", box=None, header_style="dim")
+    for path, label in LABELS.items():
+        ratio, target = report.ratios.get(path), report.targets.get(path)
+        met = ratio is not None and target is not None and ratio >= target
+        table.add_row(
+            label,
+            *(f"{rates[path]:,.0f}" for rates in report.rounds),
+            f"{report.medians[path]:,.0f}",
+            f"{ratio:.2f} ×" if ratio is not None else "",
+            f"{'[green]✓[/]' if met else '[red]✗[/]'} {target:g} ×" if target is not None else "",
+        )
+    console.print(table)
+    console.print(f"{report.record_bytes}-byte records, one partition, {report.machine}", style="dim", highlight=False)
