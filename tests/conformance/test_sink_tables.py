@@ -69,7 +69,7 @@ def test_writers_that_begin_at_once_make_one_table(store: Store, tables: Tables)
     plain = tables.of(ID, TEXT)
     wide = tables.of(ID, TEXT, *(Column(f"c{number}", Kind.INT32) for number in range(3)))
     sinks = [store.sink() for _ in range(WRITERS)]
-    start = threading.Barrier(WRITERS)
+    start = threading.Barrier(WRITERS, timeout=60)  # so that one that failed does not hold the others for ever
 
     def run(number: int) -> tuple[list[str], list[str]]:
         start.wait()

@@ -95,6 +95,17 @@ def test_table_is_made_with_its_family_and_one_version(
     assert {family: options["max_versions"] for family, options in families.items()} == {b"d": 1}
 
 
+def test_table_that_another_one_made_meanwhile_is_no_error(
+    sink: HBaseSink, tables: happybase.Connection, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.create_table(f"public.{name}", {"d": {}})
+    monkeypatch.setattr(happybase.Connection, "tables", lambda _: [])  # the sink looked before it was there
+    assert list(sink.ensure(schema(name, ID, TEXT), soon())) == []
+    monkeypatch.undo()
+    write(sink, schema(name, ID, TEXT), upsert(1, 1, "a"))
+    assert rows(sink, schema(name, ID, TEXT)) == [(1, "a")]
+
+
 def test_own_name_and_family_of_a_table_are_used(distribution: Addresses, tables: Any, name: str) -> None:
     own = HBaseTableSettings(table=f"own_{name}_{{table}}", family="wide")
     sink = HBaseSink(

@@ -158,7 +158,7 @@ async def test_process_that_starts_slowly_is_not_started_over_and_over() -> None
         await slow.stop()
 
 
-@pytest.mark.parametrize("state", ["idle", "frozen", "writing", "dead", "starting"])
+@pytest.mark.parametrize("state", ["idle", "frozen", "writing", "about to write", "dead", "starting"])
 async def test_stopping_leaves_no_child(state: str) -> None:
     before = set(psutil.Process().children())
     process = SinkProcess(SinkSpec("memory", {}), "memory")
@@ -174,12 +174,15 @@ async def test_stopping_leaves_no_child(state: str) -> None:
         if state == "writing":
             call = asyncio.create_task(process.write([chunk("x" * 1_000_000)], soon()))
             await asyncio.sleep(0.1)
+        if state == "about to write":
+            call = asyncio.create_task(process.write([chunk()], soon()))
+            await asyncio.sleep(0)  # its turn has come, and it has sent nothing yet
         if state == "dead":
             os.kill(pid, signal.SIGKILL)
     await process.stop()
     left = {child for child in set(psutil.Process().children()) - before if "resource_tracker" not in _line(child)}
     assert left == set()
-    if state == "writing":
+    if state in ("writing", "about to write"):
         with pytest.raises(SinkUnavailable, match="stopped"):
             await call
     if state == "starting":
@@ -227,7 +230,7 @@ async def test_interrupt_at_the_terminal_is_the_parents_alone(process: SinkProce
 
 
 PARENT = """
-import asyncio, os, signal, sys
+import asyncio, os, signal, sys, time
 from parrot_faust.sinks import host
 from parrot_faust.sinks.factory import SinkSpec
 from parrot_faust.sinks.process import SinkProcess
@@ -247,6 +250,7 @@ if __name__ == "__main__":
     "end",
     [
         "os.kill(os.getpid(), signal.SIGKILL)",
+        "process._submit(time.sleep, 3600); await asyncio.sleep(0.2); os.kill(os.getpid(), signal.SIGKILL)",
         "os.abort()",
         "os._exit(0)",
         "raise RuntimeError('nobody stopped the process')",
