@@ -103,19 +103,26 @@ class BatchSchema(faust.Schema):
         return message.value
 
 
-def size_of(record: Record) -> int:
-    """Bytes of a record's key and value."""
-    return len(record.key or b"") + len(record.value or b"")
-
-
 def cut(records: Sequence[Record], limits: BatchLimits) -> Iterator[tuple[Sequence[Record], int]]:
-    """Yield runs of `records` within the limits, each with its size in bytes. A record above the limit is alone."""
-    start = size = 0
-    for index, record in enumerate(records):
-        extra = size_of(record)
-        if index > start and (size + extra > limits.bytes or index - start >= limits.records):
-            yield records[start:index], size
-            start, size = index, 0
-        size += extra
-    if start < len(records):
-        yield records[start:], size
+    """Yield runs of `records` within the limits, each with its size in bytes of keys and values.
+
+    A record above the limit is alone.
+    """
+    sizes = [len(record.value or b"") + len(record.key or b"") for record in records]
+    for first in range(0, len(records), limits.records):
+        run = sizes[first : first + limits.records]
+        if sum(run) <= limits.bytes:  # nearly always: no need to look at every record again
+            yield records[first : first + limits.records], sum(run)
+        else:
+            for begin, end, size in _by_size(run, limits.bytes):
+                yield records[first + begin : first + end], size
+
+
+def _by_size(sizes: Sequence[int], limit: int) -> Iterator[tuple[int, int, int]]:
+    begin = total = 0
+    for index, size in enumerate(sizes):
+        if index > begin and total + size > limit:
+            yield begin, index, total
+            begin, total = index, 0
+        total += size
+    yield begin, len(sizes), total
