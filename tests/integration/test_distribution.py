@@ -212,6 +212,7 @@ def test_a_server_that_does_not_answer_in_time_is_an_error_with_the_end_of_its_l
     assert "postgres was not ready within 2 s" in str(error.value)
     assert "database system is ready to accept connections" in str(error.value)
     os.kill(checkout.state.processes["postgres"].pid, signal.SIGCONT)
+    until(lambda: checkout.status()["postgres"]["healthy"], "it answered again")
     checkout.local.down()
     assert checkout.processes() == []
 
