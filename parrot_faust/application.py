@@ -260,6 +260,7 @@ class Parts:
             entry = view["sinks"].setdefault(
                 sink, {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
             )
+            entry["pid"] = self.processes[sink].pid
             entry["lag_chunks"] = self._lag(self.names.writes(sink))
         view["loop_lag_ms"] = {"max": round(self.loop.worst_ms, 1), "own": round(self.loop.own_ms, 1)}
         view["memory"] = psutil.Process().memory_info().rss

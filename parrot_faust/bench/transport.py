@@ -82,5 +82,10 @@ def report_of(rounds: list[dict[str, float]], records: dict[str, int]) -> Transp
         ratios=ratios,
         targets=TARGETS,
         met=all(ratios[path] >= target for path, target in TARGETS.items()),
-        machine=f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        machine=machine(),
     )
+
+
+def machine() -> str:
+    """What a figure was measured on."""
+    return f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"

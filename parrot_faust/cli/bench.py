@@ -7,6 +7,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from parrot_faust.bench.pipeline import PipelineReport, measure_pipeline
 from parrot_faust.bench.transport import TransportReport, measure_transport
 from parrot_faust.distribution import Local
 from parrot_faust.errors import DistributionError
@@ -56,6 +57,62 @@ def transport(rounds: int, records: int, faust_records: int, as_json: bool) -> N
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
         show(report, Console())
+
+
+@bench.command()
+@click.option("--changes", type=click.IntRange(10_000), default=200_000, show_default=True, help="Changes to capture.")
+@click.option(
+    "--format", "forms", type=click.Choice(["avro", "json", "json-schema"]), multiple=True, default=["avro", "json"]
+)
+@click.option(
+    "--sink", "sinks", type=click.Choice(["kudu", "hbase"]), multiple=True, default=["kudu"], show_default=True
+)
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often each is measured.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+def pipeline(changes: int, forms: tuple[str, ...], sinks: tuple[str, ...], rounds: int, as_json: bool) -> None:
+    """Measure one worker from Debezium's topic to the stores: a table of ten columns, ten rules."""
+    local = Local.here()
+    if missing := [
+        name for name in ("postgres", "kafka", "registry", "connect", *sinks) if name not in local.running()
+    ]:
+        raise DistributionError(f"{', '.join(missing)} not running; start with `parrot up`")
+    console = Console(stderr=True)
+    reports = []
+    with console.status("") as status:
+        for number in range(rounds):
+            for form in forms:
+
+                def say(text: str, label: str = f"round {number + 1} of {rounds}, {form}") -> None:
+                    status.update(f"{label}: {text}")
+
+                reports.append(measure_pipeline(local, form, list(sinks), changes, say))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(reports)).decode())
+    else:
+        show_pipeline(reports, Console())
+
+
+def show_pipeline(reports: list[PipelineReport], console: Console) -> None:
+    """Print a line a run: the rate, and CPU seconds for 100,000 changes of each process."""
+    names = list(reports[0].cpu_s_per_100k)
+    table = Table("format", "changes/s", "target", "loop", "memory", *names, box=None, header_style="dim")
+    for report in reports:
+        table.add_row(
+            report.form,
+            f"{report.changes_per_second:,}",
+            f"{'[green]✓[/]' if report.met else '[red]✗[/]'} {report.target:,}",
+            f"{report.loop_own_ms:.0f} ms",
+            f"{report.memory / 1e6:.0f} MB",
+            *(f"{report.cpu_s_per_100k[name]:.2f} s" for name in names),
+        )
+    console.print(table)
+    first = reports[0]
+    console.print(
+        f"{first.changes:,} changes into {' and '.join(first.sinks)}; seconds are CPU for 100,000 changes; "
+        f"{first.machine}",
+        style="dim",
+        highlight=False,
+    )
 
 
 def show(report: TransportReport, console: Console) -> None:

@@ -69,8 +69,8 @@ def create(connect: str, name: str, settings: dict[str, str]) -> None:
     while time.monotonic() < deadline:
         try:
             status = _call(connect, f"/connectors/{name}/status", "GET")
-        except urllib.error.HTTPError:
-            status = {"tasks": []}
+        except DistributionError:
+            status = {"tasks": []}  # Connect has not begun with it yet
         states = [task["state"] for task in status["tasks"]]
         if "FAILED" in states:
             trace = status["tasks"][0].get("trace", "")
@@ -85,7 +85,12 @@ def remove_all(connect: str) -> None:
     """Delete the connectors of former demo runs."""
     for name in _call(connect, "/connectors", "GET"):
         if name.startswith("parrot_demo_"):
-            _call(connect, f"/connectors/{name}", "DELETE")
+            remove(connect, name)
+
+
+def remove(connect: str, name: str) -> None:
+    """Delete a connector."""
+    _call(connect, f"/connectors/{name}", "DELETE")
 
 
 def _call(connect: str, path: str, method: str, body: Any = None) -> Any:
@@ -95,6 +100,11 @@ def _call(connect: str, path: str, method: str, body: Any = None) -> Any:
         method=method,
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - an http address of our own
-        text = answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - as above
+            text = answer.read()
+    except urllib.error.HTTPError as error:
+        raise DistributionError(f"Connect refused {method} {path}: {error.read().decode(errors='replace')}") from None
+    except OSError as error:
+        raise DistributionError(f"Connect does not answer at {connect}: {error}") from None
     return json.loads(text) if text else None

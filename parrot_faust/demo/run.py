@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import happybase
 import psycopg
 
 from parrot_faust.demo import connector, shop, stores
 from parrot_faust.demo.broker import Broker, Keys, Topic
+from parrot_faust.demo.leftovers import drop_capture, drop_targets
 from parrot_faust.demo.report import STORES, Report, TableResult, problems_of
 from parrot_faust.demo.worker import Worker, free_port, settings
 from parrot_faust.distribution import Addresses
@@ -82,13 +82,13 @@ class Run:
         self.watch("making the shop", None)
         connector.remove_all(self.addresses.connect)
         with self._database() as database:
-            self._drop_slots(database)
+            drop_capture(database, "parrot_demo_%")
             shop.create(database)
             with database.pipeline():
                 for statement, values in self.work.initial():
                     database.execute(statement, values)
         self.broker.remove((f"{connector.PREFIX}.public.", "parrot-demo-"))
-        self._drop_targets()
+        drop_targets(self.addresses, [f"public.{table}" for table in shop.TABLES])
         self.watch("starting the worker and the Debezium connector", None)
         self.worker.launch()
         name = self.name.replace("-", "_")
@@ -98,45 +98,6 @@ class Run:
 
     def _database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(**self.addresses.postgres, autocommit=True)
-
-    @staticmethod
-    def _drop_slots(database: psycopg.Connection[Any]) -> None:
-        found = database.execute(
-            "select slot_name, active_pid from pg_replication_slots where slot_name like 'parrot_demo_%'"
-        ).fetchall()
-        for slot, pid in found:
-            if pid is not None:
-                database.execute("select pg_terminate_backend(%s)", (pid,))
-            deadline = time.monotonic() + 10
-            while True:
-                try:
-                    database.execute("select pg_drop_replication_slot(%s)", (slot,))
-                    break
-                except psycopg.errors.UndefinedObject:
-                    break
-                except psycopg.errors.ObjectInUse:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
-        names = database.execute("select pubname from pg_publication where pubname like 'parrot_demo_%'").fetchall()
-        for (name,) in names:
-            database.execute(f"drop publication {name}")
-
-    def _drop_targets(self) -> None:
-        import kudu  # loads 20 MB of libraries, needed only here
-
-        targets = [f"public.{table}" for table in shop.TABLES]
-        host, port = self.addresses.kudu_masters[0].rsplit(":", 1)
-        client = kudu.connect(host, int(port))
-        for target in set(targets) & set(client.list_tables()):
-            client.delete_table(target)
-        host, port = self.addresses.hbase_thrift.rsplit(":", 1)
-        connection = happybase.Connection(host, int(port), timeout=60_000)
-        try:
-            for target in set(targets) & {name.decode() for name in connection.tables()}:
-                connection.delete_table(target, disable=True)
-        finally:
-            connection.close()
 
     # -- the work ----------------------------------------------------------------------------------------------------
 

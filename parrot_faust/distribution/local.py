@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from aiokafka.errors import KafkaError
 
@@ -225,6 +226,12 @@ class Local:
             for component in COMPONENTS.values()
             if all(processes.running(state.processes.get(name)) for name in component.processes)
         }
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Every process that runs, by its name."""
+        state = State.load(self.folder)
+        found = {name: processes.running(record) for name, record in state.processes.items()}
+        return {name: process for name, process in found.items() if process}
 
     def log(self, component: str) -> list[Path]:
         """The log files of a component's processes."""

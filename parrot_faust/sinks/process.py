@@ -50,6 +50,13 @@ class SinkProcess:
             except BrokenProcessPool:
                 raise await self._lost("died while it was starting") from None
 
+    @property
+    def pid(self) -> int | None:
+        """The process, None while there is none that has answered."""
+        identity = self._identity
+        known = identity is not None and identity.done() and not identity.cancelled() and not identity.exception()
+        return identity.result() if identity is not None and known else None
+
     async def write(self, chunks: Sequence[bytes], lease: float) -> list[ChunkResult]:
         """Write encoded chunks and return a result for each.
 

@@ -63,6 +63,10 @@ class BatchConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def is_batched(self, topic: str) -> bool:
+        """Whether the records of a topic come in batches."""
+        return self._group(topic) is not None
+
     # -- the lease ---------------------------------------------------------------------------------------------------
 
     def lease_until(self, seconds: float) -> float:

@@ -8,12 +8,17 @@ from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 FETCH_WAIT_MS = 50  # one fetch per broker is in flight: an idle partition delays a busy one by this much, no more
+
+
+def _as_it_is(_tp: TP, record: Any) -> Any:
+    return record
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -32,6 +37,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
+        self._take_records_as_they_are()
         coordinator = self._ensure_consumer()._coordinator
         if hasattr(coordinator, "_do_heartbeat"):  # a consumer without a group has no heartbeat
             send = coordinator._do_heartbeat
@@ -44,6 +50,23 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 return accepted
 
             coordinator._do_heartbeat = noted
+
+    def _take_records_as_they_are(self) -> None:
+        """Leave out aiokafka's second object for each record of a batched topic, which is half the cost of a fetch.
+
+        A batch holds the parsed records themselves: they have all that `Record` asks for.
+        """
+        fetcher, batched = self._ensure_consumer()._fetcher, self.consumer.is_batched
+        receive = fetcher._proc_fetch_request
+
+        async def receive_plainly(*arguments: Any) -> bool:
+            arrived: bool = await receive(*arguments)
+            for tp, result in fetcher._records.items():
+                if isinstance(result, FetchResult) and result.has_more() and batched(tp.topic):
+                    result._partition_records._consumer_record = _as_it_is
+            return arrived
+
+        fetcher._proc_fetch_request = receive_plainly
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.last_heartbeat = time.monotonic()  # joining renews the session as a heartbeat does

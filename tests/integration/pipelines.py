@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import happybase
+import happybase  # noqa: F401 - it makes the module Hbase_thrift when it is imported
 import kudu
 import psycopg
-from Hbase_thrift import IOError as HBaseError  # a module that happybase makes when it is imported
+from Hbase_thrift import IOError as HBaseError
 
 from parrot_faust.demo import connector, stores
 from parrot_faust.demo.broker import Broker, Topic
+from parrot_faust.demo.leftovers import drop_capture, drop_targets
 from parrot_faust.demo.worker import Worker, free_port
 from parrot_faust.distribution import Addresses
 
@@ -168,8 +168,7 @@ class Pipeline:
         for worker in self.workers:
             worker.stop()
         if self._captured:
-            request = urllib.request.Request(f"{self.addresses.connect}/connectors/{self.name}", method="DELETE")
-            urllib.request.urlopen(request, timeout=15).close()
+            connector.remove(self.addresses.connect, self.name)
         tables = [
             name
             for (name,) in self.database.execute(
@@ -177,37 +176,10 @@ class Pipeline:
             ).fetchall()
         ]
         self.database.execute(f"drop schema {self.name} cascade")
-        self._drop_slot()
+        drop_capture(self.database, self.name)
         self.database.close()
         self.broker.remove((f"{self.name}.", self.app))
-        self._drop_targets({f"{self.name}.{table}" for table in tables})
-
-    def _drop_slot(self) -> None:
-        def gone() -> bool:
-            self.database.execute(
-                "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
-                "where slot_name = %s and not active",
-                (self.name,),
-            )
-            return not self.database.execute(
-                "select 1 from pg_replication_slots where slot_name = %s", (self.name,)
-            ).fetchall()
-
-        eventually(gone, 30)
-        self.database.execute(f"drop publication if exists {self.name}")
-
-    def _drop_targets(self, targets: set[str]) -> None:
-        host, port = self.addresses.kudu_masters[0].rsplit(":", 1)
-        client = kudu.connect(host, int(port))
-        for target in targets & set(client.list_tables()):
-            client.delete_table(target)
-        host, port = self.addresses.hbase_thrift.rsplit(":", 1)
-        connection = happybase.Connection(host, int(port), timeout=60_000)
-        try:
-            for target in targets & {name.decode() for name in connection.tables()}:
-                connection.delete_table(target, disable=True)
-        finally:
-            connection.close()
+        drop_targets(self.addresses, {f"{self.name}.{table}" for table in tables})
 
 
 @contextmanager
