@@ -36,6 +36,7 @@ from parrot_faust.sinks.factory import SinkSpec, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
+from parrot_faust.transport.heap import settle_heap
 
 log = logging.getLogger("parrot")
 
@@ -55,6 +56,7 @@ class ParrotApp(faust.App):
 
     async def on_first_start(self) -> None:
         await super().on_first_start()
+        settle_heap()
         await self.parts.prepare()
 
     async def on_stop(self) -> None:

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 PERIOD_S = 0.05
-#: Time on the CPU, time ready and waiting for one (both ns), number of turns; of the thread that reads it. Linux only.
-_SCHEDULING = Path("/proc/thread-self/schedstat")
+#: A folder a thread of this process. Its `schedstat` holds, on Linux: time on the CPU, time ready and waiting for one
+#: (both in ns), number of turns.
+_THREADS = Path("/proc/self/task")
 
 
 class LoopProbe:
     """Sleeps again and again, and keeps the greatest lateness in milliseconds.
 
-    `own_ms` leaves out what the thread spent waiting for a CPU that others had: it is what this program's own code
-    has blocked. Where the system does not tell, it equals `worst_ms`.
+    `own_ms` leaves out what threads of this process, of which one may hold the interpreter's lock, spent waiting for a
+    CPU that others had: it is what this program's own code has blocked. Where the system does not tell, it equals
+    `worst_ms`.
     """
 
     def __init__(self) -> None:
@@ -34,7 +36,10 @@ class LoopProbe:
 
 
 def _waited_s() -> float:
-    try:
-        return int(_SCHEDULING.read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+    total = 0
+    for file in _THREADS.glob("*/schedstat"):
+        try:
+            total += int(file.read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            continue  # the thread has just ended
+    return total / 1e9

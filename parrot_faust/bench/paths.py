@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer
 
 from parrot_faust.settings import Batch as BatchSettings
 from parrot_faust.transport import BatchLimits, BatchSchema
+from parrot_faust.transport.heap import settle_heap
 
 FETCH_TIMEOUT_MS = 1_000
 
@@ -82,7 +83,7 @@ async def getmany(address: str, topic: str, meter: Meter) -> None:
 
 
 async def batches(address: str, topic: str, meter: Meter) -> None:
-    """(c) A Faust agent on the batch transport, with the worker's own settings; every batch is settled."""
+    """(c) A Faust agent on the batch transport, all set as in the worker; every batch is settled."""
     settings = BatchSettings()
     with tempfile.TemporaryDirectory() as folder:
         app: Any = faust.App(
@@ -105,6 +106,7 @@ async def batches(address: str, topic: str, meter: Meter) -> None:
                 batch.done()
 
         app.agent(app.topic(topic, schema=BatchSchema()))(take)
+        settle_heap()
         await _run(app, meter)
 
 

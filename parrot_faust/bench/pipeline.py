@@ -245,7 +245,9 @@ class _Bench:
 
     def _applied(self, stats: dict[str, Any]) -> int:
         """Changes that are in every store."""
-        return min(sum(table["applied"] for table in stats["sinks"][sink]["tables"].values()) for sink in self._sinks)
+        sinks = [stats["sinks"][sink]["tables"].values() for sink in self._sinks]
+        applied: int = min(sum(table["applied"] for table in tables) for tables in sinks)
+        return applied
 
     def _processes(self, worker: Worker) -> dict[str, psutil.Process]:
         if worker.pid is None:
