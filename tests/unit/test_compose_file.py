@@ -16,9 +16,15 @@ from ruamel.yaml import YAML
 from parrot_faust.distribution.components import COMPONENTS
 from parrot_faust.distribution.components.hbase import OPENS
 from parrot_faust.distribution.lock import bundle
+from parrot_faust.distribution.state import State
 
 TOP = Path(__file__).resolve().parents[2]
-DOCKERFILE = TOP / "parrot_faust" / "distribution" / "hbase.Dockerfile"
+DISTRIBUTION = TOP / "parrot_faust" / "distribution"
+#: What is built: its services and the list of jars that goes in.
+BUILT = {
+    "hbase.Dockerfile": ({"hbase", "hbase-thrift", "hbase-thrift2"}, "hbase-jars.txt"),
+    "connect.Dockerfile": ({"connect"}, "avro-converter-jars.txt"),
+}
 #: service -> the bundle of the lock file whose (first) version its image has
 VERSIONS = {
     "postgres": "postgres",
@@ -82,18 +88,40 @@ def test_every_image_is_pinned_to_the_locked_version(compose: dict[str, Any]) ->
 
 def test_what_is_built_is_built_of_pinned_images_and_locked_jars(compose: dict[str, Any]) -> None:
     built = {name for name, service in compose["services"].items() if "build" in service}
-    assert built == {"hbase", "hbase-thrift", "hbase-thrift2"}
-    for name in built:
-        build = compose["services"][name]["build"]
-        assert TOP / build["context"] / build["dockerfile"] == DOCKERFILE
-    text = DOCKERFILE.read_text(encoding="utf-8")
-    images = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
-    assert len(images) == 2
-    assert all(PINNED.fullmatch(image) for image in images)
-    (copied,) = re.findall(r"^COPY (?!--from)(.*) \./$", text, re.MULTILINE)
-    assert copied.split() == ["hbase-jars.txt", "artefacts.lock.json"]
-    assert all((DOCKERFILE.parent / name).is_file() for name in copied.split())
-    assert all(option.removeprefix("--add-opens=") in text for option in OPENS)
+    assert built == set().union(*(services for services, _ in BUILT.values()))
+    for dockerfile, (services, jars) in BUILT.items():
+        for name in services:
+            build = compose["services"][name]["build"]
+            assert TOP / build["context"] / build["dockerfile"] == DISTRIBUTION / dockerfile
+        text = (DISTRIBUTION / dockerfile).read_text(encoding="utf-8")
+        images = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+        assert len(images) == 2
+        assert all(PINNED.fullmatch(image) for image in images)
+        (copied,) = re.findall(r"^COPY (?!--from)(.*) \./$", text, re.MULTILINE)
+        assert copied.split() == [jars, "artefacts.lock.json"]
+        assert all((DISTRIBUTION / name).is_file() for name in copied.split())
+    assert all(
+        option.removeprefix("--add-opens=") in (DISTRIBUTION / "hbase.Dockerfile").read_text() for option in OPENS
+    )
+
+
+def test_connect_is_kafka_s_image_with_the_locked_connector(compose: dict[str, Any], tmp_path: Path) -> None:
+    from parrot_faust.distribution.components import connect
+
+    text = (DISTRIBUTION / "connect.Dockerfile").read_text(encoding="utf-8")
+    (locked,) = bundle("debezium-postgres")
+    assert f"ARG DEBEZIUM={locked.version}\n" in text
+    assert f"FROM {compose['services']['kafka']['image']}\n" in text
+    theirs = dict(line.split("=", 1) for line in _lines(compose["configs"]["connect-worker"]["content"]))
+    ours = dict(line.split("=", 1) for line in _lines(connect.settings(State.load(tmp_path), Path("/opt/plugins"))))
+    where = {"bootstrap.servers", "listeners", "rest.advertised.host.name", "rest.advertised.port"}
+    assert {name: value for name, value in ours.items() if name not in where} == {
+        name: value for name, value in theirs.items() if name not in where
+    }
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def test_every_service_says_when_it_is_healthy(compose: dict[str, Any]) -> None:
@@ -142,12 +170,10 @@ def test_postgres_captures_changes_and_kafka_needs_no_zookeeper(compose: dict[st
     kafka = compose["services"]["kafka"]["environment"]
     assert kafka["KAFKA_PROCESS_ROLES"] == "broker,controller"
     assert "127.0.0.1:" in kafka["KAFKA_ADVERTISED_LISTENERS"]
-    assert compose["services"]["connect"]["environment"]["ENABLE_APICURIO_CONVERTERS"] == "true"
 
 
 def test_hbase_is_set_as_the_local_one_is(compose: dict[str, Any], tmp_path: Path) -> None:
     from parrot_faust.distribution.components import hbase
-    from parrot_faust.distribution.state import State
 
     ours = {name: str(value) for name, value in hbase._settings(State.load(tmp_path)).items()}
     site = ElementTree.fromstring(compose["configs"]["hbase-site"]["content"])

@@ -45,39 +45,40 @@ def launches(context: Context) -> Sequence[Launch]:
     state = context.state
     folder = state.data("connect")
     file = folder / "worker.properties"
-    port = state.port("connect")
-    topics = {name: f"parrot-connect-{name}" for name in ("configs", "offsets", "status")}
-    file.write_text(
-        properties(
-            {
-                "bootstrap.servers": bootstrap(state),
-                "group.id": "parrot-connect",
-                "listeners": f"http://{LOOPBACK}:{port}",
-                "rest.advertised.host.name": LOOPBACK,
-                "rest.advertised.port": port,
-                "plugin.path": _debezium(context),
-                # The Avro converter carries no service manifest: it is found by looking into the classes.
-                "plugin.discovery": "hybrid_warn",
-                "key.converter": "org.apache.kafka.connect.json.JsonConverter",
-                "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-                "config.storage.topic": topics["configs"],
-                "offset.storage.topic": topics["offsets"],
-                "status.storage.topic": topics["status"],
-                "config.storage.replication.factor": 1,
-                "offset.storage.replication.factor": 1,
-                "offset.storage.partitions": 2,
-                "status.storage.replication.factor": 1,
-                "status.storage.partitions": 2,
-                "offset.flush.interval.ms": 5000,
-                "scheduled.rebalance.max.delay.ms": 0,
-                "connector.client.config.override.policy": "All",
-            }
-        ),
-        encoding="utf-8",
-    )
+    file.write_text(settings(state, _debezium(context)), encoding="utf-8")
     options = context.jvm(768, log_settings(folder))
     main = "org.apache.kafka.connect.cli.ConnectDistributed"
     return [Launch("connect", [*options, "-cp", context.class_path("kafka"), main, file], folder=folder)]
+
+
+def settings(state: State, plugins: Path) -> str:
+    """The worker's properties; `plugins` is the folder of the connector."""
+    topics = {name: f"parrot-connect-{name}" for name in ("configs", "offsets", "status")}
+    return properties(
+        {
+            "bootstrap.servers": bootstrap(state),
+            "group.id": "parrot-connect",
+            "listeners": url(state),
+            "rest.advertised.host.name": LOOPBACK,
+            "rest.advertised.port": state.port("connect"),
+            "plugin.path": plugins,
+            # The Avro converter carries no service manifest: it is found by looking into the classes.
+            "plugin.discovery": "hybrid_warn",
+            "key.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "config.storage.topic": topics["configs"],
+            "offset.storage.topic": topics["offsets"],
+            "status.storage.topic": topics["status"],
+            "config.storage.replication.factor": 1,
+            "offset.storage.replication.factor": 1,
+            "offset.storage.partitions": 2,
+            "status.storage.replication.factor": 1,
+            "status.storage.partitions": 2,
+            "offset.flush.interval.ms": 5000,
+            "scheduled.rebalance.max.delay.ms": 0,
+            "connector.client.config.override.policy": "All",
+        }
+    )
 
 
 def url(state: State) -> str:
