@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from transport_apps import Cluster, clusters, offsets, until, values
 
@@ -213,3 +214,24 @@ async def test_the_fetch_wait_that_reaches_aiokafka_is_the_short_one(cluster: Cl
     await cluster.start(member.app)
     fetcher = member.consumer._thread._ensure_consumer()._fetcher
     assert fetcher._fetch_max_wait_ms == FETCH_WAIT_MS == 50
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4"])
+async def test_a_record_in_a_batch_is_what_was_written(cluster: Cluster, compression: str) -> None:
+    kafka, topic = cluster.kafka, await cluster.kafka.topic("source")
+    written = [
+        (b"key", b"value", 1_700_000_000_123, [("name", b"text"), ("other", b"")]),
+        (b"deleted", None, 1_700_000_000_124, []),
+        (None, b"", 1_700_000_000_125, []),
+    ]
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.address, compression_type=None if compression == "none" else compression
+    ) as producer:
+        for key, value, timestamp, headers in written:
+            await producer.send(topic, value, key=key, timestamp_ms=timestamp, headers=headers)
+    member = cluster.member(topic)
+    await cluster.start(member.app)
+    await until(lambda: sum(map(len, member.batches)) == 3, "three records")
+    records = [record for batch in member.batches for record in batch.records]
+    assert [(r.key, r.value, r.timestamp, list(r.headers)) for r in records] == written
+    assert [record.offset for record in records] == [0, 1, 2]
