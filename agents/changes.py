@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.held_images import HeldImages, long_values
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook
 from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema
 from parrot_faust.codec import Decoded, Decoder, Segment
 from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
+from parrot_faust.delivery.images import Images
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
 from parrot_faust.delivery.versions import VersionClock, floor_of
@@ -48,6 +50,7 @@ class _Lane:
     generation: int
     next_offset: int
     clock: VersionClock
+    images: Images
     settling: asyncio.Task[None] | None = None
 
 
@@ -78,6 +81,8 @@ class Changes:
         targets: Targets,
         stats: Stats,
         committed_note: CommittedNote,
+        confirmed: Callable[[str, int], int | None],
+        images: HeldImages,
         fatal: Callable[[BaseException], None],
         log: Any,
         jitter: Callable[[], float],
@@ -85,9 +90,11 @@ class Changes:
         self._decoder, self._registry = decoder, registry
         self._rules, self._schemas = rules, schemas
         self._outbox, self._names, self._targets = outbox, names, targets
-        self._stats, self._committed_note = stats, committed_note
+        self._stats, self._committed_note, self._confirmed = stats, committed_note, confirmed
+        self._images = images
         self._fatal, self._log, self._jitter = fatal, log, jitter
         self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[None]] = set()
 
     async def take(self, batch: Batch) -> None:
@@ -128,7 +135,12 @@ class Changes:
             # Newly assigned, or read again from the committed offset: versions begin where that commit left them.
             committed = await self._committed_note(*key)
             floor = floor_of(committed[1]) if committed else 0
-            lane = self._lanes[key] = _Lane(batch.generation, batch.first, VersionClock(floor))
+            if lane is not None and lane.generation == batch.generation:
+                images = lane.images
+                images.rewind(batch.first)
+            else:
+                images = await self._images.load(*key, batch.generation, batch.first)
+            lane = self._lanes[key] = _Lane(batch.generation, batch.first, VersionClock(floor), images)
         return lane
 
     async def _learn_schemas(self, records: Sequence[Record]) -> None:
@@ -167,6 +179,7 @@ class Changes:
         passed: list[int] = []
         for position, change in enumerate(changes):
             if position in held:
+                await self._hold_image(work, lane, schema, change)
                 continue
             if change.op is Op.TRUNCATE:
                 self._log.warning(
@@ -177,6 +190,10 @@ class Changes:
                 )
                 work.settle(Outcome.SKIPPED, change.offset)
                 continue
+            if lane.images:
+                await self._fill(work, lane, schema, change)
+            if change.unset and change.op is Op.CREATE:
+                self._warn_of_lost_values(schema, change)
             rows.append(row_of(change, versions[position]))
             times.append(0 if change.op is Op.READ else change.time_us)
             passed.append(change.offset)
@@ -208,6 +225,49 @@ class Changes:
                 work.settle(Outcome.QUARANTINED, change.offset)
                 work.pending.append(await self._outbox.hold(self._quarantined(work.batch, change, failures)))
         return held
+
+    # -- values that the stores lack ---------------------------------------------------------------------------------
+
+    async def _hold_image(self, work: _Work, lane: _Lane, schema: TableSchema, change: Change) -> None:
+        """Keep what a held change brought, for a later one that leaves it out."""
+        if change.after is None:
+            return
+        absent = [schema.columns[position].name for position in change.unset]
+        if lane.images.hold(change.key, change.offset, long_values(schema, change), absent):
+            await self._store_image(work, lane, change.key)
+
+    async def _fill(self, work: _Work, lane: _Lane, schema: TableSchema, change: Change) -> None:
+        """Give a change that passes the values it left out and the stores lack."""
+        lacking = lane.images.passing(change.key, change.offset)
+        if lacking is None:
+            return
+        if change.after is not None and change.unset:
+            after, unset = list(change.after), []
+            for position in change.unset:
+                if (name := schema.columns[position].name) in lacking:
+                    after[position] = lacking[name]
+                else:
+                    unset.append(position)
+            change.after, change.unset = tuple(after), tuple(unset)
+        await self._store_image(work, lane, change.key)
+
+    async def _store_image(self, work: _Work, lane: _Lane, key: tuple[Any, ...]) -> None:
+        batch = work.batch
+        lane.images.forget(key, self._confirmed(batch.topic, batch.partition) or 0)
+        work.pending.append(await self._images.store(batch.topic, batch.partition, key, lane.images))
+
+    def _warn_of_lost_values(self, schema: TableSchema, change: Change) -> None:
+        if schema.table in self._warned:
+            return
+        self._warned.add(schema.table)
+        names = ", ".join(schema.columns[position].name for position in change.unset)
+        self._log.warning(
+            "%s: a new row (offset %d) came without its value of %s, as rows do whose key was changed: the stores have "
+            "null there; with `alter table ... replica identity full` the source sends it",
+            schema.table,
+            change.offset,
+            names,
+        )
 
     async def _forward(
         self, work: _Work, schema: TableSchema, rows: Sequence[Row], times: Sequence[int], changes: Sequence[Change]

@@ -59,7 +59,9 @@ class DeadLetters:
                 key, value = original
             else:
                 extra = [("parrot.original", b"gone")]
-        return await self._outbox.send(topic, value or b"", key=key, headers=[*headers_of(letter), *extra])
+        if value is None and key is None:
+            value = b""  # the broker's client takes no message without both
+        return await self._outbox.send(topic, value, key=key, headers=[*headers_of(letter), *extra])
 
 
 def headers_of(letter: DeadLetter) -> Sequence[tuple[str, bytes]]:

@@ -30,7 +30,13 @@ class Outbox:
         self._names = names
 
     async def send(
-        self, topic: str, value: bytes, *, key: bytes | None = None, partition: int | None = None, headers: Headers = ()
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers = (),
     ) -> Awaitable[Any]:
         """Queue a message; the result completes when all in-sync replicas have it."""
         return await self._send(topic, key, value, partition, None, list(headers))

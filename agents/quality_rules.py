@@ -19,7 +19,7 @@ from parrot_faust.quality import RuleSet
 async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
     """Enter each rule set that comes in; one that can't be read is refused and the one in force stays."""
     async for event in stream.events():
-        name = event.key.decode() if event.key else ""
+        name = event.key.decode("utf-8", "replace") if event.key else ""
         try:
             entry = msgspec.json.decode(event.value or b"", type=RuleEntry)
             rules = RuleSet.from_json(entry.rules)

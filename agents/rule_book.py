@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from models import TableSchema
-from parrot_faust.errors import SettingsError
+from parrot_faust.errors import RuleError, SettingsError
 from parrot_faust.quality import Compiled, RuleSet, compile_rules, load
 
 
@@ -89,10 +89,19 @@ def read_rule_files(folder: Path) -> dict[str, RuleSet]:
     found: dict[str, tuple[Path, RuleSet]] = {}
     paths = [path for path in sorted(folder.glob("*")) if path.suffix in {".yaml", ".yml"}]
     for path in paths:
-        rules = load(path.read_text(encoding="utf-8"), str(path))
+        rules = load(_text(path), str(path))
         if rules.table in found:
             raise SettingsError(
                 f"table {rules.table} has rules in {found[rules.table][0]} and in {path}: put them into one file"
             )
         found[rules.table] = (path, rules)
     return {table: rules for table, (_, rules) in found.items()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"can't be read ({error.strerror})", file=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise RuleError(f"is not UTF-8 at byte {error.start}", file=str(path)) from None

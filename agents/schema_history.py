@@ -12,8 +12,11 @@ import msgspec
 
 from agents.rule_book import Log
 from agents.schema_book import SchemaHistory, SchemaSeen, history_of
+from models import TableSchema
 
-EVENTS_KEPT = 200  # of a table: years of schema changes, and far below what a Kafka message may hold
+EVENTS_KEPT = 200  # of a table: years of schema changes
+#: Of a table's entry, which must fit one Kafka message of the usual 1 MB: a wide table's shape alone may have 100 kB.
+BYTES_KEPT = 800_000
 
 
 async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
@@ -27,8 +30,15 @@ async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
         history = history_of(table.get(seen.topic))
         if not is_known(history, seen):
             latest = seen.schema or history.latest
-            events = (*history.events, seen)[-EVENTS_KEPT:]
-            table[seen.topic] = msgspec.json.encode(SchemaHistory(latest, events)).decode()
+            table[seen.topic] = _encoded(latest, [*history.events, seen][-EVENTS_KEPT:])
+
+
+def _encoded(latest: TableSchema | None, events: list[SchemaSeen]) -> str:
+    """A table's entry, without the oldest events where it would be too large."""
+    sizes = [len(msgspec.json.encode(event)) for event in events]
+    while len(events) > 1 and sum(sizes) > BYTES_KEPT:
+        del events[0], sizes[0]
+    return msgspec.json.encode(SchemaHistory(latest, tuple(events))).decode()
 
 
 def is_known(history: SchemaHistory, seen: SchemaSeen) -> bool:

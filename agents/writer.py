@@ -16,7 +16,7 @@ import msgspec
 
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
-from models import ChunkHeader, DeadLetter, SchemaChange, Stage
+from models import AppliedDdl, ChunkHeader, DeadLetter, SchemaChange, Stage
 from parrot_faust.delivery.chunks import head_of, row_offsets
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.retry import delays
@@ -141,6 +141,7 @@ class Writer:
         """Write until the store has answered for every row. None when the partition is no longer this worker's."""
         waits = delays(*self._retry, self._jitter)
         said = False
+        ddl: list[AppliedDdl] = []  # of tries whose rows are not all written yet: a table is made once and told once
         while self._owns(batch):
             lease = self._lease_until()
             if lease <= time.monotonic():
@@ -158,7 +159,8 @@ class Writer:
                     self._stats.sink_ok(self.sink, self._process.restarts)
                     if said:
                         self._log.info("%s is back, writing goes on", self.sink)
-                    return results
+                    return [msgspec.structs.replace(results[0], ddl=(*ddl, *results[0].ddl)), *results[1:]]
+                ddl += (change for result in results for change in result.ddl)
                 reason = transient[0].message
             self._stats.sink_retrying(self.sink, reason, self._process.restarts)
             if not said:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name == "app":
+        from parrot_faust.errors import ParrotError
+        from parrot_faust.own_packages import refuse_others
+
+        try:
+            refuse_others()  # before the application is imported, for another's packages would fail its imports
+        except ParrotError as error:
+            raise SystemExit(f"parrot: {error}") from None
         from parrot_faust.application import configured_app
 
         return configured_app()

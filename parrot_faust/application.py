@@ -16,20 +16,22 @@ from typing import Any
 import faust
 import psutil
 from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted
 
-import agents
 from agents import quality_rules, schema_history
 from agents.changes import Changes, Targets
 from agents.dead_letters import DeadLetters
+from agents.held_images import HeldImages
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook, read_rule_files
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
-from parrot_faust.errors import ParrotError, SettingsError
+from parrot_faust.errors import ParrotError
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
+from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import RegistryClient
 from parrot_faust.settings import Settings, load
 from parrot_faust.sinks.factory import SinkSpec, spec_of
@@ -114,12 +116,17 @@ class Parts:
             [
                 *writes,
                 TopicPlan(names.held, settings.topics.partitions, for_ever),
+                TopicPlan(
+                    names.images,
+                    settings.topics.partitions,
+                    {"cleanup.policy": "compact", "max.message.bytes": str(16 << 20)},
+                ),
                 TopicPlan(names.rules, 1, {"cleanup.policy": "compact"}),
                 TopicPlan(names.schemas, 1, {"retention.ms": "-1"}),
                 TopicPlan(names.anchor, 1, {}),
             ]
         )
-        self._partitions = min(known[plan.name] for plan in writes)
+        self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images))
         self.sources = await self.find_topics()
         self.source_channel.topics = [*self.source_channel.topics, *self.sources]
         await asyncio.gather(*(process.start() for process in self.processes.values()))
@@ -173,6 +180,8 @@ class Parts:
                 settings.delivery.chunk_bytes,
             ),
             stats=self.stats,
+            confirmed=lambda topic, partition: self.app.consumer.confirmed(topic, partition),
+            images=HeldImages(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
             committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
             fatal=self.fatal,
             log=log,
@@ -274,11 +283,13 @@ class Parts:
     def _lag(self, topic: str) -> int:
         consumer = self.app.consumer
         lag = 0
-        for tp in consumer.assignment():
-            if tp.topic == topic:
-                end = consumer.highwater(tp) or 0
-                settled = consumer.ledger.settled(tp)
-                lag += max(0, end - settled) if settled is not None else 0
+        try:
+            for tp in consumer.assignment():
+                reached = consumer.ledger.reached(tp) if tp.topic == topic else None
+                if reached is not None:
+                    lag += max(0, (consumer.highwater(tp) or 0) - reached)
+        except ConsumerNotStarted:  # the page is there before the group is joined
+            return 0
         return lag
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -302,12 +313,7 @@ class Parts:
 
 def create_app(settings: Settings) -> ParrotApp:
     """Build the app. Nothing connects and nothing starts before a worker runs it."""
-    own = Path(__file__).resolve().parents[1]
-    if not Path(agents.__file__ or "").resolve().is_relative_to(own):
-        raise SettingsError(
-            f"the package `agents` was found at {agents.__file__}, which belongs to another distribution: "
-            "run Parrot Faust in an environment of its own"
-        )
+    refuse_others()
     names, delivery, batch = Names(settings.app), settings.delivery, settings.batch
     app = ParrotApp(
         settings.app,

@@ -38,6 +38,11 @@ class Names:
         return f"{self.app}.schemas"
 
     @property
+    def images(self) -> str:
+        """Values that the stores lack because the change that brought them was held back, keyed by row."""
+        return f"{self.app}.images"
+
+    @property
     def anchor(self) -> str:
         """An empty topic that the source agent subscribes to when no source topic exists yet."""
         return f"{self.app}.sources"
@@ -55,7 +60,7 @@ class Names:
         if topic.startswith(f"{self.app}-"):
             return bool(_FAUST_OWN.fullmatch(topic))
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
-        own = (self.held, self.rules, self.schemas, self.anchor)
+        own = (self.held, self.rules, self.schemas, self.images, self.anchor)
         return topic in own or topic.startswith((self.writes(""), self.dead(""), self.quarantine("")))
 
 

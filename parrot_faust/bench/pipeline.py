@@ -32,8 +32,8 @@ create table bench (id bigint primary key, customer int, status text, total nume
   note text, quantity int, ratio double precision, country text, active boolean)
 """
 INSERT = """
-insert into bench select n, n %% 1000, (array['new','paid','shipped'])[1 + n %% 3], n %% 9999 / 100.0, clock_timestamp(),
-  'note number ' || n, 1 + n %% 50, n / 7.0, (array['NO','SE','DK','FI'])[1 + n %% 4], n %% 2 = 0
+insert into bench select n, n %% 1000, (array['new','paid','shipped'])[1 + n %% 3], n %% 9999 / 100.0,
+  clock_timestamp(), 'note number ' || n, 1 + n %% 50, n / 7.0, (array['NO','SE','DK','FI'])[1 + n %% 4], n %% 2 = 0
 from generate_series(%s::bigint, %s) n
 """
 UPDATE = "update bench set status = 'paid', total = total + 1, quantity = quantity + 1 where id between %s and %s"

@@ -88,6 +88,18 @@ class Ledger:
         account = self._accounts.get(partition)
         return account.next_offset if account else None
 
+    def confirmed(self, partition: Hashable) -> int | None:
+        """The offset whose commit the broker has confirmed last; None when none of this account is."""
+        account = self._accounts.get(partition)
+        return account.committed if account else None
+
+    def reached(self, partition: Hashable) -> int | None:
+        """The first offset that is not settled, once anything was handed out: how far this worker has come."""
+        account = self._accounts.get(partition)
+        if account is None:
+            return None
+        return account.open[0].first if account.open else account.next_offset
+
     def passed(self, partition: Hashable, offset: int) -> bool:
         """Whether an open batch reaches `offset` or further: reading on from there is reading again."""
         account = self._accounts.get(partition)

@@ -15,6 +15,7 @@ from aiokafka.structs import TopicPartition
 
 REQUEST_TIMEOUT_MS = 15_000
 READ_AGAIN_S = 10.0
+READ_ALL_WAIT_MS = 500
 CONNECT_RETRY_S = 2.0
 METADATA_POLL_S = 0.1
 
@@ -98,6 +99,24 @@ class BrokerAdmin:
             consumer.seek(tp, offset)
             record = await asyncio.wait_for(consumer.getone(), READ_AGAIN_S)
             return (record.key, record.value) if record.offset == offset else None
+        finally:
+            await consumer.stop()
+
+    async def read_all(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
+        """Keys and values of a partition's records, from its beginning to where it ends now."""
+        tp = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._brokers, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            found: list[tuple[bytes | None, bytes | None]] = []
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(timeout_ms=READ_ALL_WAIT_MS)).values():
+                    found += [(record.key, record.value) for record in records]
+            return found
         finally:
             await consumer.stop()
 

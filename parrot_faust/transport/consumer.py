@@ -206,6 +206,10 @@ class BatchConsumer(driver.Consumer):
         tp = TP(topic, partition)
         return (await self._thread.committed_notes([tp])).get(tp)
 
+    def confirmed(self, topic: str, partition: int) -> int | None:
+        """The offset of a partition whose commit was confirmed last since it was assigned, None before the first."""
+        return self.ledger.confirmed(TP(topic, partition))
+
     # -- losing partitions -------------------------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -73,6 +73,34 @@ def test_an_unchanged_toast_value_is_never_overwritten(run: Pipeline) -> None:
     assert rows == {(1,): (1, LONG, 1), (2,): (2, "short", 1)}
 
 
+def test_an_unchanged_value_whose_row_was_held_back_still_reaches_the_stores(run: Pipeline) -> None:
+    run.sql("create table texts (id int primary key, body text, hits int)")
+    run.sql("alter table texts alter column body set storage external")
+    run.rules("texts", "columns: {hits: [{be_between: {min_value: 0}}]}")
+    run.capture("texts")
+    first = run.worker()
+    run.sql("insert into texts values (1, %s, -1), (2, %s, -1), (3, %s, 1)", LONG, LONG, LONG)
+    run.sql("update texts set hits = 1 where id = 1")
+
+    def one_and_three() -> bool:
+        return all(run.store(store, "texts", "id").keys() == {(1,), (3,)} for store in STORES)
+
+    eventually(one_and_three)
+    run.sql("update texts set body = %s, hits = -1 where id = 3", LONG[::-1])
+
+    def held() -> bool:
+        return run.quarantine("texts").records == 3
+
+    eventually(held)
+    assert first.stop() == 0
+    run.sql("update texts set hits = 5")  # leaves the long values out, and another worker has to know them
+    run.worker()
+    rows = run.equal("texts", "id")
+    assert rows == {(1,): (1, LONG, 5), (2,): (2, LONG, 5), (3,): (3, LONG[::-1], 5)}
+    run.sql("update texts set hits = 6")
+    run.equal("texts", "id")
+
+
 def test_bad_records_are_dead_lettered_byte_for_byte_and_their_neighbours_applied(run: Pipeline) -> None:
     run.sql("create table notes (id int primary key, note text)")
     run.sql("insert into notes select n, 'note ' || n from generate_series(1, 50) n")
