@@ -51,7 +51,7 @@ class _Lane:
     next_offset: int
     clock: VersionClock
     images: Images
-    settling: asyncio.Task[None] | None = None
+    settling: asyncio.Task[bool] | None = None
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class Changes:
         self._fatal, self._log, self._jitter = fatal, log, jitter
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
-        self.confirming: set[asyncio.Task[None]] = set()
+        self.confirming: set[asyncio.Task[bool]] = set()
 
     async def take(self, batch: Batch) -> None:
         """Decode, check and send a batch; it is settled in the background once the broker has everything."""
@@ -342,19 +342,20 @@ class Changes:
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
-    async def _settle(self, work: _Work, decoded: Decoded, note: str, before: asyncio.Task[None] | None) -> None:
+    async def _settle(self, work: _Work, decoded: Decoded, note: str, before: asyncio.Task[bool] | None) -> bool:
         """The commit order of this agent: everything made from the batch is confirmed, then the batch is settled.
 
-        Batches of a partition are settled in their order: what is counted is counted by a watermark.
+        Batches of a partition are settled in their order: what is counted is counted by a watermark. False when this
+        one is not, and then none after it is.
         """
         try:
             await self._outbox.confirm(work.pending)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing after this batch may be committed
             self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
             self._fatal(error)
-            return
-        if before is not None:
-            await before
+            return False
+        if before is not None and not await before:
+            return False
         records = work.batch.records
         self._stats.source_batch(
             work.batch.topic,
@@ -364,3 +365,4 @@ class Changes:
             outcomes=work.outcomes,
         )
         work.batch.done(note)
+        return True

@@ -21,5 +21,7 @@ def refuse_others() -> None:
         spec = find_spec(name)
         places = [spec.origin] if spec and spec.origin else list((spec and spec.submodule_search_locations) or ())
         if not places or not all(Path(place).resolve().is_relative_to(own / name) for place in places):
-            where = f"was found at {', '.join(places)}, which belongs to another distribution" if places else "is missing"
+            where = (
+                f"was found at {', '.join(places)}, which belongs to another distribution" if places else "is missing"
+            )
             raise SettingsError(f"the package `{name}` {where}: run Parrot Faust in an environment of its own")
