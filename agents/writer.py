@@ -161,7 +161,7 @@ class Writer:
                         self._log.info("%s is back, writing goes on", self.sink)
                     return [msgspec.structs.replace(results[0], ddl=(*ddl, *results[0].ddl)), *results[1:]]
                 ddl += (change for result in results for change in result.ddl)
-                reason = transient[0].message
+                reason = f"{self.sink}: {transient[0].message}"
             self._stats.sink_retrying(self.sink, reason, self._process.restarts)
             if not said:
                 self._log.warning("%s; trying again until it answers, nothing is lost meanwhile", reason)

@@ -1,0 +1,301 @@
+"""The writer agents: what a store's answers lead to, and when a batch is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+from agent_stubs import NAMES, TIME_US, TOPIC, Batches, Producer, Record, chunk, turns
+
+from agents.outbox import Outbox
+from agents.schema_book import SchemaBook, SchemaSeen
+from agents.writer import CALL_ROWS, Writer, calls_of
+from models import AppliedDdl, Stage
+from parrot_faust.delivery.chunks import head_of
+from parrot_faust.delivery.stats import Stats
+from parrot_faust.errors import LeaseExpired, SinkUnavailable
+from parrot_faust.sinks.process import ChunkFailure, ChunkResult
+
+MADE = AppliedDdl(TOPIC, "public.orders", "CreateTable", "(id int64)", 0.5)
+TRANSIENT = ChunkFailure(0, True, "Timeout", "the tablet has no leader")
+TERMINAL = ChunkFailure(1, False, "ValueRefused", "column n: too large")
+WRITES = NAMES.writes("kudu")
+
+
+@dataclass
+class Store:
+    """A sink's process that answers as told, and with success for what it was not told."""
+
+    answers: list[Any] = field(default_factory=list)
+    calls: list[list[bytes]] = field(default_factory=list)
+    leases: list[float] = field(default_factory=list)
+    restarts: int = 0
+
+    async def write(self, chunks: Sequence[bytes], lease: float) -> list[ChunkResult]:
+        self.calls.append(list(chunks))
+        self.leases.append(lease)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is not None:
+            return list(answer)
+        return [ChunkResult(head_of(each).header.rows) for each in chunks]
+
+
+@dataclass
+class World:
+    """A writer among stubs."""
+
+    store: Store = field(default_factory=Store)
+    producer: Producer = field(default_factory=Producer)
+    batches: Batches = field(default_factory=Batches)
+    stats: Stats = field(default_factory=lambda: Stats(lambda: TIME_US / 1e6 + 1))
+    owned: Callable[[], bool] = lambda: True
+    lease: Callable[[], float] = lambda: time.monotonic() + 60
+    waits: list[tuple[float, float]] = field(default_factory=list)
+
+    def writer(self) -> Writer:
+        outbox = Outbox(self.producer, NAMES)
+        return Writer(
+            "kudu",
+            self.store,  # type: ignore[arg-type]
+            outbox=outbox,
+            schemas=SchemaBook(outbox, NAMES, self.stats, lambda: 5),
+            stats=self.stats,
+            lease_until=lambda: self.lease(),
+            owns=lambda _: self.owned(),
+            log=logging.getLogger("test.writer"),
+            jitter=lambda: 0.0,
+            retry_first_s=1.0,
+            retry_cap_s=60.0,
+        )
+
+    def batch(self, *values: bytes | None) -> Any:
+        return self.batches.of([Record(40 + index, b"k", value) for index, value in enumerate(values)], topic=WRITES)
+
+    def sink(self) -> dict[str, Any]:
+        view: dict[str, Any] = self.stats.snapshot()["sinks"]["kudu"]
+        return view
+
+    def counts(self) -> tuple[int, int]:
+        counts = self.sink()["tables"][TOPIC]
+        return counts["applied"], counts["dead_lettered"]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+
+    def no_delay(first: float, cap: float, _jitter: Callable[[], float]) -> Any:
+        made.waits.append((first, cap))
+        return itertools.repeat(0.0)
+
+    monkeypatch.setattr("agents.writer.delays", no_delay)
+    monkeypatch.setattr("agents.writer.RENEWAL_POLL_S", 0.0)
+    return made
+
+
+# -- calls -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "calls"),
+    [
+        ([], []),
+        ([5], [[5]]),
+        ([CALL_ROWS], [[CALL_ROWS]]),
+        ([CALL_ROWS + 1], [[CALL_ROWS + 1]]),
+        ([1, CALL_ROWS + 1, 1], [[1], [CALL_ROWS + 1], [1]]),
+        ([CALL_ROWS - 1, 1, 1], [[CALL_ROWS - 1, 1], [1]]),
+        ([500] * 14, [[500] * 6, [500] * 6, [500] * 2]),
+    ],
+)
+def test_chunks_are_cut_into_calls_of_bounded_rows_in_order(rows: list[int], calls: list[list[int]]) -> None:
+    assert [rows[each] for each in calls_of(rows)] == calls
+
+
+async def test_a_large_batch_is_written_in_bounded_calls_and_settled_once(world: World) -> None:
+    chunks = [chunk(first, 1_000) for first in range(0, 8_000, 1_000)]
+    await world.writer().take(world.batch(*chunks))
+    assert world.store.calls == [chunks[:3], chunks[3:6], chunks[6:]]
+    assert (world.batches.settled, world.counts()) == ([(40, 47, "")], (8_000, 0))
+
+
+# -- what a store answers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble", [SinkUnavailable("kudu", "no route"), [ChunkResult(2, (TRANSIENT,))]], ids=["away", "transient row"]
+)
+async def test_what_may_pass_is_tried_again_and_never_dead_lettered(world: World, trouble: Any) -> None:
+    world.store.answers = [trouble] * 5
+    data = chunk(0)
+    await world.writer().take(world.batch(data))
+    assert world.store.calls == [[data]] * 6
+    assert not world.producer.sent
+    assert (world.batches.settled, world.counts()) == ([(40, 40, "")], (2, 0))
+    assert world.waits == [(1.0, 60.0)], "one growing wait for the whole outage"
+
+
+async def test_an_outage_is_one_line_of_log_and_its_end_another(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world.store.answers = [SinkUnavailable("kudu", "no route")] * 20
+    await world.writer().take(world.batch(chunk(0)))
+    assert [(record.levelname, record.getMessage().split(";")[0]) for record in caplog.records] == [
+        ("WARNING", "kudu is not available: no route"),
+        ("INFO", "kudu is back, writing goes on"),
+    ]
+
+
+async def test_a_transient_row_is_said_with_the_store_it_is_of(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.store.answers = [[ChunkResult(2, (TRANSIENT,))]]
+    await world.writer().take(world.batch(chunk(0)))
+    assert "kudu" in caplog.records[0].getMessage()
+    assert TRANSIENT.message in caplog.records[0].getMessage()
+
+
+async def test_the_view_tells_of_an_outage_while_it_lasts(world: World) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def owned() -> bool:
+        if world.store.calls:
+            seen.append((world.sink()["state"], world.sink()["error"]))
+        return True
+
+    world.owned = owned
+    world.store.answers = [SinkUnavailable("kudu", "no route")]
+    await world.writer().take(world.batch(chunk(0)))
+    assert seen == [("retrying", "kudu is not available: no route")]
+    assert (world.sink()["state"], world.sink()["error"]) == ("ok", "")
+
+
+async def test_refused_rows_are_dead_lettered_by_address_and_the_rest_counts_as_applied(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.store.answers = [[ChunkResult(3, (TERMINAL,)), ChunkResult(2)]]
+    await world.writer().take(world.batch(chunk(0, 3), chunk(3, 2)))
+    (letter,) = world.producer.held()
+    assert (letter.topic, letter.partition, letter.offset) == (TOPIC, 0, TERMINAL.offset)
+    assert (letter.stage, letter.sink, letter.error) == (Stage.WRITE, "kudu", "ValueRefused")
+    assert (letter.carried, letter.message) == (False, TERMINAL.message)
+    assert world.counts() == (4, 1)
+    assert len(world.store.calls) == 1, "a refused row is not tried again"
+    assert TERMINAL.message in caplog.text
+
+
+async def test_a_row_is_refused_only_once_nothing_else_is_pending(world: World) -> None:
+    world.store.answers = [[ChunkResult(3, (TERMINAL, TRANSIENT))], [ChunkResult(3, (TERMINAL,))]]
+    await world.writer().take(world.batch(chunk(0, 3)))
+    assert [letter.offset for letter in world.producer.held()] == [1]
+    assert world.counts() == (2, 1)
+
+
+async def test_a_batch_is_settled_only_after_its_dead_letters_are_confirmed(world: World) -> None:
+    world.producer.prompt = False
+    world.store.answers = [[ChunkResult(2, (TERMINAL,))]]
+    task = asyncio.create_task(world.writer().take(world.batch(chunk(0))))
+    await turns()
+    assert not world.batches.settled
+    world.producer.confirm()
+    await task
+    assert world.batches.settled == [(40, 40, "")]
+
+
+async def test_a_dead_letter_that_is_not_taken_settles_nothing(world: World) -> None:
+    world.producer.prompt = False
+    world.store.answers = [[ChunkResult(2, (TERMINAL,))]]
+    task = asyncio.create_task(world.writer().take(world.batch(chunk(0))))
+    await turns()
+    world.producer.sent[0].confirmation.set_exception(ConnectionError("gone"))
+    with pytest.raises(ConnectionError):
+        await task
+    assert not world.batches.settled
+
+
+async def test_a_table_made_in_a_try_that_must_be_repeated_is_told_of_once(world: World) -> None:
+    world.store.answers = [[ChunkResult(2, (TRANSIENT,), (MADE,))], SinkUnavailable("kudu", "x"), [ChunkResult(2)]]
+    await world.writer().take(world.batch(chunk(0)))
+    (sent,) = world.producer.to(NAMES.schemas)
+    seen = msgspec.json.decode(sent.value or b"", type=SchemaSeen)
+    assert (seen.topic, seen.sink, seen.schema, seen.seconds) == (TOPIC, "kudu", None, 0.5)
+    assert [change.change for change in seen.changes] == ["CreateTable"]
+    (shown,) = world.stats.snapshot()["schema_changes"]
+    assert (shown["sink"], shown["change"]) == ("kudu", "CreateTable")
+
+
+# -- who may write ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+async def test_a_batch_taken_away_meanwhile_is_left_unsettled(
+    world: World, calls: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world.owned = lambda: len(world.store.calls) < calls
+    world.store.answers = [SinkUnavailable("kudu", "no route")] * 5
+    await world.writer().take(world.batch(chunk(0)))
+    assert len(world.store.calls) == calls
+    assert not world.batches.settled
+    assert not world.producer.sent
+    assert "taken away" in caplog.text
+
+
+async def test_what_a_batch_that_was_taken_away_had_applied_is_settled_by_nobody_here(world: World) -> None:
+    world.owned = lambda: not world.store.calls
+    await world.writer().take(world.batch(chunk(0, CALL_ROWS), chunk(CALL_ROWS, 1)))
+    assert len(world.store.calls) == 1
+    assert not world.batches.settled
+
+
+async def test_nothing_is_sent_while_the_lease_is_over(world: World) -> None:
+    leases = [time.monotonic() - 1] * 5 + [time.monotonic() + 60]
+    world.lease = lambda: leases.pop(0) if len(leases) > 1 else leases[0]
+    last = leases[-1]
+    await world.writer().take(world.batch(chunk(0)))
+    assert world.store.leases == [last], "one call, under the lease that was renewed"
+    assert len(world.batches.settled) == 1
+
+
+async def test_a_lease_that_ends_on_the_way_is_no_outage(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.store.answers = [LeaseExpired("over")]
+    await world.writer().take(world.batch(chunk(0)))
+    assert len(world.store.calls) == 2
+    assert len(world.batches.settled) == 1
+    assert not caplog.records
+
+
+async def test_a_chunk_of_an_earlier_owner_is_fenced_and_its_batch_settled(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = world.writer()
+    newer, stale, ahead = chunk(0, 10, generation=3), chunk(4, 2, generation=2), chunk(10, 2, generation=2)
+    await writer.take(world.batch(newer))
+    await writer.take(world.batch(stale, ahead))
+    assert world.store.calls == [[newer], [ahead]], "only what the new owner has surely applied is left out"
+    assert len(world.batches.settled) == 2
+    assert "earlier owner" in caplog.text
+
+
+async def test_a_message_that_is_no_chunk_is_held_with_its_bytes_and_the_rest_applied(world: World) -> None:
+    await world.writer().take(world.batch(b"\xff", chunk(0), None))
+    assert [(letter.topic, letter.offset, letter.value) for letter in world.producer.held()] == [
+        (WRITES, 40, b"\xff"),
+        (WRITES, 42, None),
+    ]
+    assert all(letter.carried and letter.sink == "kudu" for letter in world.producer.held())
+    assert world.counts() == (2, 0)
+    assert world.batches.settled == [(40, 42, "")]
+
+
+async def test_an_error_that_nobody_foresaw_goes_up_and_settles_nothing(world: World) -> None:
+    world.store.answers = [RuntimeError("a bug")]
+    with pytest.raises(RuntimeError, match="a bug"):
+        await world.writer().take(world.batch(chunk(0)))
+    assert not world.batches.settled
