@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from transport_apps import Cluster, Member, clusters, offsets, until, values
+from transport_apps import PATIENCE_S, Cluster, Member, clusters, offsets, until, values
 
 from parrot_faust.distribution import Addresses
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
@@ -129,6 +129,26 @@ async def test_a_batch_settled_after_its_partition_was_taken_away_commits_nothin
         assert await kafka.until_committed(kafka.prefix, topic, 30, partition) == "anew"
 
 
+async def test_a_late_settlement_does_not_count_when_the_partition_comes_back(cluster: Cluster) -> None:
+    kafka, topic = cluster.kafka, await cluster.kafka.topic("source", partitions=4)
+    for partition in PARTITIONS:
+        await kafka.put(topic, values(30), partition)
+    first, second = cluster.member(topic, limits=TENS), cluster.member(topic, limits=TENS)
+    await cluster.start(first.app)
+    await until(lambda: sum(map(len, first.batches)) == 120, "all of it at the first member")
+    await cluster.start(second.app)
+    await both_have_their_half(topic, first, second)
+    await until(lambda: sum(map(len, second.batches)) == 60, "the second member's half")
+    for batch in [*first.batches]:
+        batch.done("late")
+    known = len(first.batches)
+    await second.app.stop()
+    await until(lambda: sum(map(len, first.batches[known:])) >= 120, "all of it at the first member, again")
+    await asyncio.sleep(ROUND_S)
+    for partition in PARTITIONS:
+        assert await kafka.committed(kafka.prefix, topic, partition) is None
+
+
 async def test_what_is_settled_when_partitions_are_taken_away_is_committed_first(cluster: Cluster) -> None:
     kafka, topic = cluster.kafka, await cluster.kafka.topic("source", partitions=4)
     for partition in PARTITIONS:
@@ -150,15 +170,21 @@ async def test_a_member_that_is_stuck_in_a_batch_does_not_hold_up_the_others(clu
     for partition in PARTITIONS:
         await kafka.put(topic, values(10), partition)
     first, second = Member(cluster.app(TENS, [topic])), cluster.member(topic, limits=TENS, settles=lambda _: True)
+    answer = asyncio.Event()
 
     @first.app.agent(first.app.topic(topic, schema=BatchSchema()), name="take")
     async def take(stream: Any) -> None:
         async for batch in stream:
             first.batches.append(batch)
-            await asyncio.Event().wait()  # a store that does not answer
+            await answer.wait()  # a store that does not answer
 
     await cluster.start(first.app)
     await until(lambda: len(first.batches) == 1, "a batch at the first member")
-    await cluster.start(second.app)
-    await both_have_their_half(topic, first, second)
-    await until(lambda: sum(map(len, second.batches)) == 20, "the second member's half of the records")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await cluster.start(second.app)
+            await both_have_their_half(topic, first, second)
+            await until(lambda: sum(map(len, second.batches)) == 20, "the second member's half of the records")
+            assert len(first.batches) == 1
+    finally:
+        answer.set()
