@@ -191,3 +191,14 @@ def test_reading_on_from_within_an_open_batch_is_reading_again() -> None:
     ledger.open("p", 10, 19)
     ledger.forget(["p"])
     assert not ledger.passed("p", 10)
+
+
+def test_how_far_it_has_come_is_known_before_anything_is_settled() -> None:
+    ledger = Ledger()
+    assert ledger.reached("p") is None
+    first, second = ledger.open("p", 5, 9), ledger.open("p", 10, 14)
+    assert ledger.reached("p") == 5
+    ledger.settle(second)
+    assert ledger.reached("p") == 5
+    ledger.settle(first)
+    assert ledger.reached("p") == 15

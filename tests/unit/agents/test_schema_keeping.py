@@ -1,0 +1,165 @@
+"""What is known of the tables' shapes, what is announced, and what the history keeps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from agent_stubs import NAMES, ORDERS, TOPIC, Batches, Producer, event
+
+from agents.outbox import Outbox
+from agents.schema_book import SchemaBook, SchemaSeen, history_of
+from agents.schema_history import BYTES_KEPT, EVENTS_KEPT, keep
+from models import Column, Kind, SchemaChange, TableSchema
+from parrot_faust.delivery.stats import Stats
+
+LOG = logging.getLogger("test.schemas")
+BATCH = Batches().of([event(12)])
+WIDER = TableSchema.of(TOPIC, (*ORDERS.columns, Column("more", Kind.STRING)), ORDERS.key)
+WIDEST = TableSchema.of(TOPIC, (*WIDER.columns, Column("most", Kind.STRING)), ORDERS.key)
+MADE = SchemaChange(TOPIC, "CreateTable", "", "(id int64)")
+
+
+class Stream:
+    """A Faust stream of the schema topic."""
+
+    def __init__(self, *values: bytes | None) -> None:
+        self._values = values
+
+    async def events(self) -> AsyncIterator[Any]:
+        for offset, value in enumerate(self._values):
+            yield SimpleNamespace(value=value, message=SimpleNamespace(offset=offset))
+
+
+class World:
+    """A book whose announcements go through the history's agent into the table, as they do between workers."""
+
+    def __init__(self) -> None:
+        self.producer = Producer()
+        self.table: dict[str, str] = {}
+        self.stats = Stats(lambda: 1.0)
+
+    def book(self) -> SchemaBook:
+        """As a worker that has just started has it."""
+        made = SchemaBook(Outbox(self.producer, NAMES), NAMES, self.stats, lambda: 5)
+        made.attach(self.table)
+        return made
+
+    async def flow(self) -> list[SchemaSeen]:
+        """Let the history take what was announced; return it."""
+        sent = self.producer.to(NAMES.schemas)
+        self.producer.sent.clear()
+        await keep(Stream(*(each.value for each in sent)), self.table, LOG)
+        return [msgspec.json.decode(each.value or b"", type=SchemaSeen) for each in sent]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def names(seen: SchemaSeen) -> list[tuple[str, str]]:
+    return [(change.change, change.column) for change in seen.changes]
+
+
+async def test_a_new_shape_is_announced_once_with_its_difference_and_place(world: World) -> None:
+    book = world.book()
+    for schema in (ORDERS, WIDER, ORDERS, WIDER):
+        await book.seen(schema, BATCH)
+    first, second = await world.flow()
+    assert (first.topic, first.partition, first.offset, first.at_ms) == (TOPIC, 0, 12, 5)
+    assert names(first) == [("CreateTable", "")]
+    assert ("AddColumn", "more") in names(second)
+    assert second.schema == WIDER
+    shown = [(change["change"], change["sink"]) for change in world.stats.snapshot()["schema_changes"]]
+    assert ("AddColumn", "") in shown
+
+
+async def test_the_confirmation_of_an_announcement_is_handed_back(world: World) -> None:
+    world.producer.prompt = False
+    book = world.book()
+    confirmation = await book.seen(ORDERS, BATCH)
+    assert confirmation is world.producer.sent[0].confirmation
+    assert await book.seen(ORDERS, BATCH) is None
+
+
+async def test_a_worker_that_starts_again_announces_nothing_that_is_known(world: World) -> None:
+    before = world.book()
+    await before.seen(ORDERS, BATCH)
+    await before.seen(WIDER, BATCH)
+    await world.flow()
+    after = world.book()
+    for schema in (ORDERS, WIDER):
+        assert await after.seen(schema, BATCH) is None
+    await after.seen(WIDEST, BATCH)
+    (seen,) = await world.flow()
+    assert names(seen) == [("AddColumn", "most")], "the difference is to the shape before it, not to the first"
+
+
+async def test_the_history_keeps_shapes_and_what_was_done_in_stores_in_order(world: World) -> None:
+    book = world.book()
+    await book.seen(ORDERS, BATCH)
+    await book.applied(TOPIC, "kudu", (MADE,), 0.25)
+    await book.applied(TOPIC, "hbase", (MADE,), 0.5)
+    await book.seen(WIDER, BATCH)
+    await world.flow()
+    history = history_of(world.table[TOPIC])
+    assert [event.sink for event in history.events] == ["", "kudu", "hbase", ""]
+    assert history.events[1].seconds == 0.25
+    assert history.latest == WIDER
+    assert [(each["sink"], each["seconds"]) for each in world.stats.snapshot()["schema_changes"]][1] == ("kudu", 0.25)
+
+
+async def test_the_same_event_twice_counts_once(world: World) -> None:
+    for _ in range(2):  # two workers that both saw it first
+        book = world.book()
+        book.attach({})
+        await book.seen(ORDERS, BATCH)
+        await book.applied(TOPIC, "kudu", (MADE,), 0.25)
+    assert len(await world.flow()) == 4
+    assert len(history_of(world.table[TOPIC]).events) == 2
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff", b"{}", b"[1]"])
+async def test_an_event_that_cannot_be_read_is_said_and_left_out(
+    world: World, value: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.book().seen(ORDERS, BATCH)
+    good = world.producer.sent[0].value
+    await keep(Stream(value, good), world.table, LOG)
+    assert history_of(world.table[TOPIC]).latest == ORDERS
+    assert "offset 0" in caplog.text
+
+
+def shape(number: int, columns: int = 0) -> TableSchema:
+    more = tuple(Column(f"column_{number}_{index}", Kind.STRING) for index in range(columns + 1))
+    return TableSchema.of(TOPIC, (*ORDERS.columns, *more), ORDERS.key)
+
+
+def announced(number: int, columns: int = 0) -> bytes:
+    return msgspec.json.encode(SchemaSeen(shape(number, columns), TOPIC, 0, number, "", (), 5))
+
+
+async def test_the_latest_events_are_kept(world: World) -> None:
+    await keep(Stream(*(announced(number) for number in range(EVENTS_KEPT + 7))), world.table, LOG)
+    history = history_of(world.table[TOPIC])
+    assert [event.offset for event in history.events] == list(range(7, EVENTS_KEPT + 7))
+
+
+async def test_an_entry_stays_below_what_a_message_may_hold_however_wide_the_table(world: World) -> None:
+    await keep(Stream(*(announced(number, 1_600) for number in range(30))), world.table, LOG)
+    history = history_of(world.table[TOPIC])
+    assert len(world.table[TOPIC].encode()) < 1_000_000
+    assert BYTES_KEPT < 1_000_000
+    assert len(history.events) > 1
+    assert history.events[-1].offset == 29
+    assert history.latest == shape(29, 1_600)
+
+
+def test_a_table_that_has_no_entry_has_an_empty_history() -> None:
+    history = history_of(None)
+    assert (history.latest, history.events) == (None, ())
