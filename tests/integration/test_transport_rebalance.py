@@ -136,14 +136,15 @@ async def test_a_late_settlement_does_not_count_when_the_partition_comes_back(cl
     first, second = cluster.member(topic, limits=TENS), cluster.member(topic, limits=TENS)
     await cluster.start(first.app)
     await until(lambda: sum(map(len, first.batches)) == 120, "all of it at the first member")
+    old = [*first.batches]
     await cluster.start(second.app)
     await both_have_their_half(topic, first, second)
     await until(lambda: sum(map(len, second.batches)) == 60, "the second member's half")
-    for batch in [*first.batches]:
+    await until(lambda: sum(map(len, first.batches[len(old) :])) == 60, "and the first's")
+    for batch in old:
         batch.done("late")
-    known = len(first.batches)
     await second.app.stop()
-    await until(lambda: sum(map(len, first.batches[known:])) >= 120, "all of it at the first member, again")
+    await until(lambda: sum(map(len, first.batches[len(old) :])) == 180, "all of it at the first member, again")
     await asyncio.sleep(ROUND_S)
     for partition in PARTITIONS:
         assert await kafka.committed(kafka.prefix, topic, partition) is None
