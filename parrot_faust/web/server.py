@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
 from parrot_faust.web.pages import overview
+from parrot_faust.web.static import ICON, LIVE, STYLE
+
+log = logging.getLogger("parrot")
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-LOOPBACK_NAMES = {"127.0.0.1", "localhost", "[::1]"}
+LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::\d+)?")
 
 
 class PageServer(Web):
@@ -31,14 +38,21 @@ class PageServer(Web):
 def new_web(app: Any) -> PageServer:
     """Build the server of an app whose `parts.snapshot` gives the state to show."""
     web = PageServer(app)
-    own = {*LOOPBACK_NAMES, app.parts.settings.web.host}
+    bound = app.parts.settings.web.host
 
     @aiohttp_web.middleware
     async def guard(request: aiohttp_web.Request, handler: Any) -> aiohttp_web.StreamResponse:
-        # A page elsewhere that made a name of its own point to this address would send that name.
-        if request.host.rpartition(":")[0] not in own and request.host not in own:
-            raise aiohttp_web.HTTPForbidden(text="this address is not served under that name")
-        response: aiohttp_web.StreamResponse = await handler(request)
+        response: aiohttp_web.StreamResponse
+        try:
+            if not is_own(request.host, bound):
+                raise aiohttp_web.HTTPForbidden(text="this address is not served under that name")
+            response = await handler(request)
+        except aiohttp_web.HTTPException as error:
+            error.headers.update(HEADERS)
+            raise
+        except Exception:
+            log.exception("web view: %s could not be answered", request.path)
+            response = aiohttp_web.Response(status=500, text="the worker could not answer; its log says why")
         response.headers.update(HEADERS)
         return response
 
@@ -60,18 +74,40 @@ def new_web(app: Any) -> PageServer:
         ("/health", health),
         ("/style.css", _style),
         ("/live.js", _live),
+        ("/icon.svg", _icon),
     ):
         web.web_app.router.add_get(path, handler)
     return web
 
 
-async def _style(_: aiohttp_web.Request) -> aiohttp_web.Response:
-    from parrot_faust.web.static import STYLE
+def is_own(host: str, bound: str) -> bool:
+    """Whether a request's `host` names this server, which listens on the address `bound`.
 
+    A page elsewhere that made a name of its own point to this address would send that name. An address is no such name,
+    so one that listens on all of a machine's addresses is known by each.
+    """
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = (found[1] or found[2]).lower()
+    return name in LOOPBACK_NAMES or name == bound.lower() or (bound in ("0.0.0.0", "::") and _is_address(name))  # noqa: S104
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _style(_: aiohttp_web.Request) -> aiohttp_web.Response:
     return aiohttp_web.Response(text=STYLE, content_type="text/css")
 
 
 async def _live(_: aiohttp_web.Request) -> aiohttp_web.Response:
-    from parrot_faust.web.static import LIVE
-
     return aiohttp_web.Response(text=LIVE, content_type="text/javascript")
+
+
+async def _icon(_: aiohttp_web.Request) -> aiohttp_web.Response:
+    return aiohttp_web.Response(text=ICON, content_type="image/svg+xml")
