@@ -127,7 +127,7 @@ def _tables(view: dict[str, Any]) -> str:
         state = '<span class="warn">behind</span>' if _behind(view, topic) else '<span class="good">current</span>'
         counts = [_count(source[name], trouble=name in _TROUBLE) for name in _COUNTS]
         written = [_written(sink["tables"].get(topic)) for sink in sinks.values()]
-        rows.append([_text(topic), state, *counts[:2], *written, *counts[2:]])
+        rows.append([_text(topic).replace(".", ".<wbr>"), state, *counts[:2], *written, *counts[2:]])
     names = [name.replace("_", " ") for name in _COUNTS]
     headers = ["table", "state", *names[:2], *(f"in {name}" for name in sinks), *names[2:]]
     return _table(headers, rows, "no change has been captured yet", (0, 1))

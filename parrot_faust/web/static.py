@@ -40,7 +40,7 @@ body.silent::before { content: "The worker does not answer. What you see is the 
 @media (max-width: 34rem) { body { padding: .75rem; } header .about { margin-left: 0; }
   .cards { grid-template-columns: repeat(3, 1fr); } .card { padding: .45rem .6rem; } .card b { font-size: 1.15rem; }
   .card span { font-size: .85rem; } th, td { padding: .4rem .55rem; }
-  th:first-child, td:first-child { max-width: 45vw; overflow: hidden; text-overflow: ellipsis; } }
+  th:first-child, td:first-child { min-width: 8.5rem; white-space: normal; overflow-wrap: anywhere; } }
 """
 
 ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" fill="#1f9d57"/>
