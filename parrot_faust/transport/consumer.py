@@ -34,16 +34,16 @@ class Unacknowledged(WeakSet[Any]):
 
 class Fetchable:
     """The partitions of which records are wanted, as they are while a fetch waits: one paused meanwhile is not among
-    them. It is never empty for aiokafka, which would take that for all.
+    them, and one that `ready` denies is not yet. It is never empty for aiokafka, which would take that for all.
     """
 
-    __slots__ = ("_active", "_full")
+    __slots__ = ("_active", "_full", "_ready")
 
-    def __init__(self, active: set[TP], full: set[TP]) -> None:
-        self._active, self._full = active, full
+    def __init__(self, active: set[TP], full: set[TP], ready: Callable[[TP], bool]) -> None:
+        self._active, self._full, self._ready = active, full, ready
 
     def __contains__(self, tp: object) -> bool:
-        return tp in self._active and tp not in self._full
+        return tp in self._active and tp not in self._full and self._ready(cast(TP, tp))
 
 
 class BatchConsumer(driver.Consumer):
@@ -148,11 +148,20 @@ class BatchConsumer(driver.Consumer):
             return await super()._getmany(None, timeout)
         full = self._full(active_partitions)
         if len(full) < len(active_partitions):
-            wanted = Fetchable(active_partitions, full)
+            wanted = Fetchable(active_partitions, full, self._ready)
             return await self._thread.getmany(wanted, GATED_POLL_S if full else timeout)
         self._room.clear()
         await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=timeout)
         return {}
+
+    def _ready(self, tp: TP) -> bool:
+        """Whether records of a partition may be fetched yet.
+
+        At the end of a rebalance Faust resumes the partitions, seeks, and then empties the agents' queues. What was
+        handed out in between would be gone, and its partition would stand still until the next rebalance. Changelogs
+        are what a rebalance waits for.
+        """
+        return not self.app.rebalancing or self._is_changelog_tp(tp)
 
     def _full(self, partitions: Iterable[TP]) -> set[TP]:
         """Partitions of which nothing is fetched until more of them, or of their group, is settled."""

@@ -176,10 +176,13 @@ async def test_no_rebalance_waits_for_a_batch(consumer: Any) -> None:
 
 
 def test_fetchable_partitions_follow_pauses_and_are_never_taken_for_all() -> None:
-    active = {SOURCE, OTHER}
-    fetchable = Fetchable(active, {OTHER})
+    active, ready = {SOURCE, OTHER}, {SOURCE}
+    fetchable = Fetchable(active, {OTHER}, ready.__contains__)
     assert SOURCE in fetchable
     assert OTHER not in fetchable
+    ready.clear()  # as while a rebalance lasts
+    assert SOURCE not in fetchable
+    ready.add(SOURCE)
     active.discard(SOURCE)
     assert SOURCE not in fetchable
-    assert bool(Fetchable(set(), set()))
+    assert bool(Fetchable(set(), set(), ready.__contains__))
