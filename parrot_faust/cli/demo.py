@@ -63,6 +63,8 @@ def demo(changes: int, rate: int, seed: int, form: str, once: bool, file: Path |
                 stay(console, run)
         finally:
             run.worker.stop()
+            if once or not console.is_terminal:
+                run.clear()
     finally:
         if once or not console.is_terminal:
             local.down([name for name in ALL if name not in before])

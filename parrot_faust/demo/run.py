@@ -99,6 +99,12 @@ class Run:
     def _database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(**self.addresses.postgres, autocommit=True)
 
+    def clear(self) -> None:
+        """Remove the connector with its slot: left in a database that runs on, a slot keeps its log for ever."""
+        connector.remove_all(self.addresses.connect)
+        with self._database() as database:
+            drop_capture(database, "parrot_demo_%")
+
     # -- the work ----------------------------------------------------------------------------------------------------
 
     def generate(self) -> int:
