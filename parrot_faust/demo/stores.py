@@ -64,7 +64,11 @@ def kudu_rows(addresses: Addresses, name: str, types: dict[str, str], key: Itera
     table = kudu.connect(host, int(port)).table(name)
     scanner = table.scanner()
     scanner.set_projected_column_names(list(types))
-    rows = [tuple(_plain(value) for value in row) for row in scanner.open().read_all_tuples()]
+    kinds = list(types.values())
+    rows = [
+        tuple(_plain(value, kind) for value, kind in zip(row, kinds, strict=True))
+        for row in scanner.open().read_all_tuples()
+    ]
     return _by_key(rows, types, key)
 
 
@@ -91,7 +95,12 @@ def _by_key(rows: Iterable[tuple[Any, ...]], types: dict[str, str], key: Iterabl
     return {tuple(row[position] for position in positions): row for row in rows}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, kind: str) -> Any:
+    """A value as the source has it; in a process that has opened a Kudu sink the client gives plain numbers and text
+    instead of moments, days and decimals.
+    """
+    if kind == "numeric" and isinstance(value, str):
+        return Decimal(value)
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         span = moment - _EPOCH

@@ -18,11 +18,22 @@ class SinkSpec(msgspec.Struct, frozen=True):
 
 
 def spec_of(kind: str, section: Any, tables: Mapping[str, Any]) -> SinkSpec:
-    """The spec of a configured sink: its section of the settings, and what differs for single tables."""
+    """The spec of a configured sink: its section of the settings, and what differs for single tables.
+
+    Raise SettingsError here, in the worker, for what the sink's own process could not begin with.
+    """
     plain = msgspec.to_builtins(section)
     own = {name: {key: value for key, value in msgspec.to_builtins(table).items() if value is not None}
            for name, table in tables.items()}  # fmt: skip
     plain["tables"] = {name: table for name, table in own.items() if table}
+    if kind == "kudu":
+        from parrot_faust.sinks.kudu.settings import KuduSettings
+
+        msgspec.convert(plain, KuduSettings)
+    elif kind == "hbase":
+        from parrot_faust.sinks.hbase.settings import HBaseSettings
+
+        msgspec.convert(plain, HBaseSettings)
     return SinkSpec(kind, plain)
 
 
@@ -33,7 +44,8 @@ def build(spec: SinkSpec) -> Sink:
 
         return KuduSink(msgspec.convert(spec.settings, KuduSettings))
     if spec.kind == "hbase":
-        from parrot_faust.sinks.hbase import HBaseSettings, HBaseSink
+        from parrot_faust.sinks.hbase.settings import HBaseSettings
+        from parrot_faust.sinks.hbase.sink import HBaseSink
 
         return HBaseSink(msgspec.convert(spec.settings, HBaseSettings))
     if spec.kind == "memory":

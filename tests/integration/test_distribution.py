@@ -137,7 +137,11 @@ def test_a_command_killed_amid_up_leaves_what_the_next_one_puts_right(
     checkout: Checkout, moment: str, then: str
 ) -> None:
     command = checkout.begin("up", "postgres", "kafka")
-    until(lambda: command_lines_have(checkout, moment), f"{moment} was running")
+    try:
+        until(lambda: command_lines_have(checkout, moment) or command.poll() is not None, f"{moment} was running")
+        assert command.poll() is None, "it ended by itself"
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{kill(command)}\n{checkout.state}") from error
     kill(command)
     assert command.returncode == -signal.SIGKILL
     if then == "up":

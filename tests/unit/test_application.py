@@ -19,7 +19,7 @@ from parrot_faust.settings import Settings, load
 SETTINGS = """
 app: unit
 source: {topics: 'shop[.].*'}
-sinks: {kudu: {masters: ['127.0.0.1:1']}, hbase: {thrift: '127.0.0.1:2'}}
+sinks: {kudu: {masters: ['127.0.0.1:1']}, hbase: {thrift: '127.0.0.1:2', thrift2: '127.0.0.1:3'}}
 tables: {shop.public.orders: {sinks: [kudu]}}
 """
 #: Ends the program at the first socket that is connected or bound, and the first thread or worker process started.
