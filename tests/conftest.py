@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: the local distribution, started once."""
+"""Fixtures that all tests share: the servers, started once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import containers
 import pytest
 
 from parrot_faust.distribution import Addresses, Local
@@ -13,12 +14,19 @@ from parrot_faust.distribution import Addresses, Local
 STATE = Path(__file__).resolve().parents[1] / ".parrot" / "test"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--containers`: the servers of docker-compose.yml instead of the local distribution's."""
+    parser.addoption("--containers", action="store_true", help="run the servers as containers, which needs Docker")
+
+
 @pytest.fixture(scope="session")
-def local() -> Iterator[Local]:
+def local(request: pytest.FixtureRequest) -> Iterator[Local]:
     """The whole distribution in a state folder of the tests' own; what was not running before is ended afterwards.
 
     Set PARROT_TEST_KEEP to leave it running for the next run.
     """
+    if request.config.getoption("--containers"):
+        pytest.skip("this test is about the local distribution itself")
     distribution = Local(Path(os.environ.get("PARROT_TEST_STATE", STATE)), Local.here().cache)
     distribution.up()
     yield distribution
@@ -27,6 +35,10 @@ def local() -> Iterator[Local]:
 
 
 @pytest.fixture(scope="session")
-def distribution(local: Local) -> Addresses:
-    """Where the components of the running distribution are."""
-    return local.addresses()
+def distribution(request: pytest.FixtureRequest) -> Iterator[Addresses]:
+    """Where the servers are."""
+    if request.config.getoption("--containers"):
+        with containers.running() as addresses:
+            yield addresses
+    else:
+        yield request.getfixturevalue("local").addresses()

@@ -20,13 +20,13 @@ def config(addresses: Addresses, name: str, tables: list[str], form: str, prefix
     """The connector's configuration. `tables` come with their schema, `form` is avro, json (without schemas) or
     json-schema, and `prefix` begins every topic.
     """
-    database = addresses.postgres
+    database, (host, port) = addresses.postgres, addresses.postgres_inside
     settings = {
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "plugin.name": "pgoutput",
         "topic.prefix": prefix,
-        "database.hostname": str(database["host"]),
-        "database.port": str(database["port"]),
+        "database.hostname": host,
+        "database.port": str(port),
         "database.user": str(database["user"]),
         "database.password": str(database["password"]),
         "database.dbname": str(database["dbname"]),

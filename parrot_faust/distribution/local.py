@@ -49,13 +49,17 @@ Events = Callable[[str, str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the components are, for clients. Passwords are among `postgres`: don't print it."""
+    """Where the components are, for clients. Passwords are among `postgres`: don't print it.
+
+    `postgres_inside` (host and port) and `registry_native` are what Connect uses, which may live in another network.
+    """
 
     kafka: str
     registry: str
     registry_native: str
     connect: str
     postgres: dict[str, Any]
+    postgres_inside: tuple[str, int]
     hbase_thrift: str
     hbase_thrift2: str
     kudu_masters: tuple[str, ...]
@@ -247,6 +251,7 @@ class Local:
             registry_native=f"{registry.url(state)}/registry/v2",
             connect=connect.url(state),
             postgres=postgres.parameters(state),
+            postgres_inside=(LOOPBACK, state.port("postgres")),
             hbase_thrift=f"{LOOPBACK}:{state.port('hbase-thrift')}",
             hbase_thrift2=f"{LOOPBACK}:{state.port('hbase-thrift2')}",
             kudu_masters=(kudu.masters(state),),

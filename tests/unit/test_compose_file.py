@@ -8,7 +8,9 @@ import xml.etree.ElementTree as ElementTree
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import containers
 import jsonschema
 import pytest
 from ruamel.yaml import YAML
@@ -139,6 +141,20 @@ def test_every_port_is_bound_to_loopback(compose: dict[str, Any]) -> None:
         for port in ports:
             assert LOOPBACK_PORT.fullmatch(port), f"{name} publishes {port}"
     assert not [name for name, service in compose["services"].items() if service.get("network_mode") == "host"]
+
+
+def test_the_tests_find_every_container_where_the_file_puts_it(compose: dict[str, Any]) -> None:
+    found = containers.addresses("secret")
+    published = {port.rsplit(":", 2)[1].strip("}-") if "$" not in port else re.findall(r":-(\d+)\}", port)[0]
+                 for service in compose["services"].values() for port in service.get("ports", [])}  # fmt: skip
+    named = [found.kafka, found.hbase_thrift, found.hbase_thrift2, *found.kudu_masters]
+    named += [urlsplit(url).netloc for url in (found.registry, found.connect)]
+    named.append(f"{found.postgres['host']}:{found.postgres['port']}")
+    assert all(address.startswith("127.0.0.1:") for address in named)
+    assert {address.rsplit(":", 1)[1] for address in named} == published - {"7050"}
+    assert found.postgres_inside[0] in compose["services"]
+    assert urlsplit(found.registry_native).hostname in compose["services"]
+    assert found.postgres["user"] == compose["services"]["postgres"]["environment"]["POSTGRES_USER"]
 
 
 def test_what_others_wait_for_is_there_and_waited_for_until_it_is_healthy(compose: dict[str, Any]) -> None:
