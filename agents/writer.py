@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from parrot_faust.delivery.chunks import head_of, row_offsets
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
+from parrot_faust.delivery.versions import floor_of
 from parrot_faust.errors import LeaseExpired, SinkUnavailable
 from parrot_faust.sinks.process import ChunkResult, SinkProcess
 from parrot_faust.transport import Batch
@@ -44,6 +46,21 @@ def calls_of(rows: Sequence[int]) -> Iterator[slice]:
         yield slice(begin, len(rows))
 
 
+#: The committed offset and note of a partition.
+CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A writes partition as this worker has it: the newest group generation among what was written of it, which is
+    kept as the note of its commits. `floor` is that of the commit this worker began at.
+    """
+
+    generation: int
+    floor: int
+    newest: int
+
+
 class Writer:
     """Takes batches of one sink's writes topic in order. One instance a sink and worker."""
 
@@ -57,6 +74,7 @@ class Writer:
         stats: Stats,
         lease_until: Callable[[], float],
         owns: Callable[[Batch], bool],
+        committed_note: CommittedNote,
         log: Any,
         jitter: Callable[[], float],
         retry_first_s: float,
@@ -64,15 +82,17 @@ class Writer:
     ) -> None:
         self.sink, self._process = sink, process
         self._outbox, self._schemas, self._stats = outbox, schemas, stats
-        self._lease_until, self._owns = lease_until, owns
+        self._lease_until, self._owns, self._committed_note = lease_until, owns, committed_note
         self._log, self._jitter = log, jitter
         self._retry = (retry_first_s, retry_cap_s)
         self._fence = Fence()
+        self._lanes: dict[int, _Lane] = {}
 
     async def take(self, batch: Batch) -> None:
         """Apply a batch and settle it. A batch whose partition was taken away meanwhile is left to its new owner."""
         started = time.perf_counter()
-        headers, chunks = await self._admitted(batch)
+        lane = await self._lane(batch)
+        headers, chunks = await self._admitted(batch, lane.floor)
         pending: list[Awaitable[Any]] = []
         for call in calls_of([header.rows for header in headers]):
             results = await self._write(batch, chunks[call])
@@ -85,7 +105,8 @@ class Writer:
                 pending.extend(await self._settle_chunk(header, chunk, result))
         written = time.perf_counter()
         await self._outbox.confirm(pending)
-        batch.done()
+        lane.newest = max(lane.newest, *(header.generation for header in headers), 0)
+        batch.done(str(lane.newest))
         rows = sum(header.rows for header in headers)
         self._stats.agent_step(
             f"{self.sink}_writer",
@@ -94,7 +115,15 @@ class Writer:
             wait_ms=(time.perf_counter() - written) * 1e3,
         )
 
-    async def _admitted(self, batch: Batch) -> tuple[list[ChunkHeader], list[bytes]]:
+    async def _lane(self, batch: Batch) -> _Lane:
+        lane = self._lanes.get(batch.partition)
+        if lane is None or lane.generation != batch.generation:
+            committed = await self._committed_note(batch.topic, batch.partition)
+            floor = floor_of(committed[1]) if committed else 0
+            lane = self._lanes[batch.partition] = _Lane(batch.generation, floor, floor)
+        return lane
+
+    async def _admitted(self, batch: Batch, floor: int) -> tuple[list[ChunkHeader], list[bytes]]:
         headers, chunks = [], []
         for record in batch.records:
             data = record.value or b""
@@ -122,7 +151,7 @@ class Writer:
                 )
                 await self._outbox.confirm([await self._outbox.hold(letter)])
                 continue
-            if self._fence.admits(header):
+            if self._fence.admits(header, floor):
                 headers.append(header)
                 chunks.append(data)
             else:

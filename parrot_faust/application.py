@@ -195,6 +195,7 @@ class Parts:
                 stats=self.stats,
                 lease_until=lambda: self.app.consumer.lease_until(settings.delivery.lease_s),
                 owns=self._owns,
+                committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
                 log=log,
                 jitter=random.random,
                 retry_first_s=settings.delivery.retry_first_s,

@@ -21,14 +21,21 @@ class Fence:
     offsets were already covered, and so were its versions. Such rows have all been written, in order, by the worker
     that took over. Anything else is admitted: a generation that began again (a new group) or offsets that began again
     (a topic made anew) bring newer versions, and a replay within a generation is followed by all that came after it.
+
+    What was seen goes with the writer. To the next one, in its place, goes a single number: the newest generation among
+    the chunks that were written before the committed offset. An older one's chunk that comes after those was sent when
+    its generation had ended, so its source offsets were not committed, and the newer generation sends its rows again.
     """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], _Seen] = {}
         self.refused = 0
 
-    def admits(self, header: ChunkHeader) -> bool:
-        """Say whether the chunk may be written, and remember it if so."""
+    def admits(self, header: ChunkHeader, floor: int = 0) -> bool:
+        """Say whether the chunk may be written, and remember it if so. `floor` is what the former writer has left."""
+        if header.generation < floor:
+            self.refused += 1
+            return False
         key = (header.table, header.partition)
         seen = self._seen.get(key)
         if seen is None:

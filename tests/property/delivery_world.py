@@ -125,15 +125,18 @@ class World:
         self.generation = 1
         self.lanes = {partition: self._lane(partition) for partition in PARTITIONS}
         self.former: list[Lane] = []
-        #: Chunks in the hands of frozen readers. Without them a writer may be replaced by one that knows nothing:
-        #: what a fence has seen is not handed on.
+        #: Chunks in the hands of frozen readers.
         self.frozen: list[deque[bytes]] = []
         self.freezes = rng.random() < 0.6
         self.max_rows, self.max_bytes = rng.randrange(1, 12), rng.choice((300, 600, 100_000))
         self.log: list[bytes] = []
         self.fence = Fence()
+        #: The newest generation among the chunks taken, and that of the commit the writer began at.
+        self.newest = self.floor = 0
         self.taken = self.written = 0
         self.tickets: list[Ticket] = []
+        self.notes: dict[int, int] = {}
+        self.kept = ""
         self.sink.refuse = {(rng.randrange(5), rng.choice(PARTITIONS))} if rng.random() < 0.3 else set()
         self.happened: Counter[str] = Counter()
 
@@ -247,7 +250,9 @@ class World:
         ticket = self.ledger.open("writes", self.taken, self.taken + len(batch) - 1)
         self.taken += len(batch)
         refused = self.fence.refused
-        chunks = [data for data in batch if self.fence.admits(head_of(data).header)]
+        chunks = [data for data in batch if self.fence.admits(head_of(data).header, self.floor)]
+        self.newest = max([self.newest, *(head_of(data).header.generation for data in chunks)])
+        self.notes[id(ticket)] = self.newest
         self.happened["refused"] += self.fence.refused - refused
         if self.rng.random() < 0.2:
             self.sink.fail_before, self.sink.fail_after = self.rng.randrange(2), self.rng.randrange(2)
@@ -287,11 +292,12 @@ class World:
         """Some batches of the writer are settled, in any order, and what may be is committed."""
         self.rng.shuffle(self.tickets)
         for _ in range(self.rng.randrange(len(self.tickets) + 1)):
-            assert self.ledger.settle(self.tickets.pop())
+            ticket = self.tickets.pop()
+            assert self.ledger.settle(ticket, str(self.notes[id(ticket)]))
         if committable := self.ledger.committable("writes"):
             assert all(committable[0] <= ticket.first for ticket in self.tickets)
             assert committable[0] <= self.taken
-            self.written = committable[0]
+            self.written, self.kept = committable[0], committable[1]
             self.ledger.committed("writes", self.written)
 
     def write_again(self) -> None:
@@ -299,8 +305,9 @@ class World:
         self.ledger.forget(["writes"])
         assert not any(self.ledger.settle(ticket) for ticket in self.tickets)
         self.taken, self.tickets = self.written, []
-        if not self.freezes:
-            self.fence = Fence()
+        if self.rng.random() < 0.5:
+            self.fence = Fence()  # another writer, who knows only what was committed
+        self.newest = self.floor = floor_of(self.kept)
         self.happened["written again"] += 1
 
     # -- the run -----------------------------------------------------------------------------------------------------

@@ -60,6 +60,10 @@ class World:
     owned: Callable[[], bool] = lambda: True
     lease: Callable[[], float] = lambda: time.monotonic() + 60
     waits: list[tuple[float, float]] = field(default_factory=list)
+    note: str = ""
+
+    async def committed_note(self, topic: str, partition: int) -> tuple[int, str] | None:
+        return (40, self.note) if self.note else None
 
     def writer(self) -> Writer:
         outbox = Outbox(self.producer, NAMES)
@@ -71,6 +75,7 @@ class World:
             stats=self.stats,
             lease_until=lambda: self.lease(),
             owns=lambda _: self.owned(),
+            committed_note=self.committed_note,
             log=logging.getLogger("test.writer"),
             jitter=lambda: 0.0,
             retry_first_s=1.0,
@@ -125,7 +130,7 @@ async def test_a_large_batch_is_written_in_bounded_calls_and_settled_once(world:
     chunks = [chunk(first, 1_000) for first in range(0, 8_000, 1_000)]
     await world.writer().take(world.batch(*chunks))
     assert world.store.calls == [chunks[:3], chunks[3:6], chunks[6:]]
-    assert (world.batches.settled, world.counts()) == ([(40, 47, "")], (8_000, 0))
+    assert (world.batches.settled, world.counts()) == ([(40, 47, "1")], (8_000, 0))
 
 
 # -- what a store answers --------------------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ async def test_what_may_pass_is_tried_again_and_never_dead_lettered(world: World
     await world.writer().take(world.batch(data))
     assert world.store.calls == [[data]] * 6
     assert not world.producer.sent
-    assert (world.batches.settled, world.counts()) == ([(40, 40, "")], (2, 0))
+    assert (world.batches.settled, world.counts()) == ([(40, 40, "1")], (2, 0))
     assert world.waits == [(1.0, 60.0)], "one growing wait for the whole outage"
 
 
@@ -205,7 +210,7 @@ async def test_a_batch_is_settled_only_after_its_dead_letters_are_confirmed(worl
     assert not world.batches.settled
     world.producer.confirm()
     await task
-    assert world.batches.settled == [(40, 40, "")]
+    assert world.batches.settled == [(40, 40, "1")]
 
 
 async def test_a_dead_letter_that_is_not_taken_settles_nothing(world: World) -> None:
@@ -283,6 +288,19 @@ async def test_a_chunk_of_an_earlier_owner_is_fenced_and_its_batch_settled(
     assert "earlier owner" in caplog.text
 
 
+async def test_the_newest_generation_goes_to_the_next_writer_with_the_commit(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.writer().take(world.batch(chunk(0, 10, generation=3)))
+    assert world.batches.settled[-1][2] == "3"
+    world.note = "3"
+    stale, newer = chunk(4, 2, generation=2), chunk(10, 2, generation=4)
+    await world.writer().take(world.batch(stale, newer))
+    assert world.store.calls[-1] == [newer]
+    assert world.batches.settled[-1][2] == "4"
+    assert "earlier owner" in caplog.text
+
+
 async def test_a_message_that_is_no_chunk_is_held_with_its_bytes_and_the_rest_applied(world: World) -> None:
     await world.writer().take(world.batch(b"\xff", chunk(0), None))
     assert [(letter.topic, letter.offset, letter.value) for letter in world.producer.held()] == [
@@ -291,7 +309,7 @@ async def test_a_message_that_is_no_chunk_is_held_with_its_bytes_and_the_rest_ap
     ]
     assert all(letter.carried and letter.sink == "kudu" for letter in world.producer.held())
     assert world.counts() == (2, 0)
-    assert world.batches.settled == [(40, 42, "")]
+    assert world.batches.settled == [(40, 42, "1")]
 
 
 async def test_an_error_that_nobody_foresaw_goes_up_and_settles_nothing(world: World) -> None:
