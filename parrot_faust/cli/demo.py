@@ -111,7 +111,7 @@ class Screen:
     def watch(self, step: str, stats: dict[str, Any] | None) -> None:
         """Show where the run is."""
         if self._live:
-            self._live.update(Group(step, *([_live_table(stats)] if stats else [])))
+            self._live.update(Group(step, *([_live_view(stats)] if stats else [])))
             return
         key = step.lstrip("0123456789,")
         if key != self._said or time.monotonic() - self._said_at > PLAIN_EVERY_S:
@@ -135,19 +135,23 @@ def _applied(stats: dict[str, Any], sink: str) -> int:
     return sum(table["applied"] for table in stats["sinks"][sink]["tables"].values())
 
 
-def _live_table(stats: dict[str, Any]) -> Table:
+def _live_view(stats: dict[str, Any]) -> Group:
     table = Table("table", "captured", "quarantined", "dropped", "dead", *(f"in {sink}" for sink in STORES), box=None)
     for topic, source in stats["sources"].items():
         applied = (str(stats["sinks"][sink]["tables"].get(topic, {}).get("applied", 0)) for sink in STORES)
         counts = (str(source[name]) for name in ("captured", "quarantined", "dropped", "dead_lettered"))
         table.add_row(topic, *counts, *applied)
+    lines = []
     for sink in STORES:
-        visible = stats["sinks"][sink]["visible_ms"]
-        table.add_row(f"[dim]{sink}: visible p50 {visible['p50']:.0f} ms, p99 {visible['p99']:.0f} ms[/]")
-    for rule in stats["rules"]:
-        table.add_row(f"[dim]{rule['table']} {rule['rule']}: {rule['failed']} failed[/]")
+        view = stats["sinks"][sink]
+        visible = view["visible_ms"]
+        lines.append(
+            f"[dim]{sink}: {view['lag_chunks']} chunks waiting, commit to visible p50 {visible['p50']:.0f} ms, "
+            f"p99 {visible['p99']:.0f} ms[/]"
+        )
+    lines += [f"[yellow]{rule['table']} {rule['rule']}: {rule['failed']} failed[/]" for rule in stats["rules"]]
     for change in stats["schema_changes"]:
         if change["change"] != "CreateTable":
-            where = change["sink"] or "the source"
-            table.add_row(f"[cyan]{change['table']}: {change['change']} {change['detail']} in {where}[/]")
-    return table
+            where = f"in {change['sink']} after {change['seconds']:.2f} s" if change["sink"] else "at the source"
+            lines.append(f"[cyan]{change['table']}: {change['change']} {change['detail']} {where}[/]")
+    return Group(table, *lines)
