@@ -8,10 +8,12 @@ import shutil
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -185,6 +187,30 @@ def test_a_killed_server_is_seen_and_started_again_with_its_data(checkout: Check
     assert after["address"] == before["address"]
     with psycopg.connect(**checkout.local.addresses().postgres) as connection:
         assert connection.execute("select seven from kept").fetchone() == (7,)
+    checkout.local.down()
+    assert checkout.processes() == []
+
+
+def test_a_schema_keeps_its_id_when_the_registry_is_killed_and_started_again(checkout: Checkout) -> None:
+    def call(path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"{checkout.local.addresses().registry}{path}",
+            json.dumps(body).encode() if body else None,
+            {"Content-Type": "application/vnd.schemaregistry.v1+json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def register(name: str) -> int:
+        schema = json.dumps({"type": "record", "name": name, "fields": []})
+        return int(call(f"/subjects/{name}/versions", {"schema": schema})["id"])
+
+    checkout.local.up(["registry"])
+    first, second = register("first"), register("second")
+    os.kill(checkout.status()["registry"]["pid"], signal.SIGKILL)
+    checkout.local.up(["registry"])
+    assert json.loads(call(f"/schemas/ids/{second}")["schema"])["name"] == "second"
+    assert len({first, second, register("third")}) == 3
     checkout.local.down()
     assert checkout.processes() == []
 

@@ -1,4 +1,4 @@
-"""The schema registry: Apicurio, with the Confluent-compatible API. Its schemas live in memory or in a file."""
+"""The schema registry: Apicurio, with the Confluent-compatible API. Its schemas live in a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def prepare(context: Context) -> None:
 
 
 def launches(context: Context) -> Sequence[Launch]:
-    """One process. Schemas are kept in a topic of the local Kafka, or in memory where that build has no such store."""
+    """One process. Its database is a file: in memory, as it is by default, ids would begin again at every start, and
+    what was written before would be read with another schema, or none.
+    """
     programs = _programs(context)
     runner = next(programs.glob("**/*-runner.jar"))
     folder = context.state.data("registry")
@@ -37,6 +39,7 @@ def launches(context: Context) -> Sequence[Launch]:
         512,
         f"-Dquarkus.http.host={LOOPBACK}",
         f"-Dquarkus.http.port={context.state.port('registry')}",
+        f"-Dquarkus.datasource.jdbc.url=jdbc:h2:file:{folder / 'schemas'}",
         "-Dquarkus.log.level=WARN",
         "-Dregistry.events.sink.testsink=",
     )
