@@ -71,7 +71,7 @@ class HBaseSection(_Section, frozen=True, kw_only=True):
     """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions."""
 
     thrift: str
-    thrift2: str = ""
+    thrift2: str
     table: str = "{schema}.{table}"
     family: str = "d"
     timeout_s: float = 5.0

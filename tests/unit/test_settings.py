@@ -57,7 +57,7 @@ def test_file_is_read_whole(read: Read) -> None:
     settings = read(
         "app: shop\nbrokers: [a:1, b:2]\nstate: some/where\n"
         "source:\n  topics: x\n  exclude: [y]\n  format: avro\n  registry: http://r:8081\n"
-        "sinks:\n  kudu: {masters: [m:1], buckets: 8}\n  hbase: {thrift: 'h:9090', family: f}\n"
+        "sinks:\n  kudu: {masters: [m:1], buckets: 8}\n  hbase: {thrift: 'h:9090', thrift2: 'h:9091', family: f}\n"
         "tables:\n  shop.public.orders: {key: [id], columns: {id: int64}, sinks: [hbase], kudu: {replicas: 1}}\n"
     )
     assert (settings.app, settings.brokers, settings.state) == ("shop", ("a:1", "b:2"), Path("some/where"))
@@ -249,14 +249,26 @@ def test_wrong_value_is_refused_with_its_setting_and_line(
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("app: x\nsinks: {hbase: {thrift: 'h:1'}}\n", 0, "source is missing"),
+        ("app: x\nsinks: {hbase: {thrift: 'h:1', thrift2: 'h:2'}}\n", 0, "source is missing"),
         ("source: {topics: x}\n", 0, "sinks is missing"),
         ("source:\n  format: json\nsinks: {}\n", 1, "source.topics is missing"),
         ("source: {topics: x}\nsinks:\n  kudu:\n    buckets: 4\n", 3, "sinks.kudu.masters is missing"),
         ("source: {topics: x}\nsinks: {}\n", 2, "sinks: needs kudu, hbase or both"),
-        ("source:\n  topics: '('\nsinks: {hbase: {thrift: 'h:1'}}\n", 2, "source.topics: '(' is no regular expression"),
-        ("source:\n  topics: x\n  exclude: [a, '[']\nsinks: {hbase: {thrift: 'h:1'}}\n", 3, "source.exclude: '['"),
-        ("source:\n  topics: x\n  format: avro\nsinks: {hbase: {thrift: 'h:1'}}\n", 3, "avro needs source.registry"),
+        (
+            "source:\n  topics: '('\nsinks: {hbase: {thrift: 'h:1', thrift2: 'h:2'}}\n",
+            2,
+            "source.topics: '(' is no regular expression",
+        ),
+        (
+            "source:\n  topics: x\n  exclude: [a, '[']\nsinks: {hbase: {thrift: 'h:1', thrift2: 'h:2'}}\n",
+            3,
+            "source.exclude: '['",
+        ),
+        (
+            "source:\n  topics: x\n  format: avro\nsinks: {hbase: {thrift: 'h:1', thrift2: 'h:2'}}\n",
+            3,
+            "avro needs source.registry",
+        ),
         ("source:\n  topics: x\n  format: avroo\nsinks: {}\n", 3, "did you mean avro?"),
     ],
 )
@@ -281,7 +293,7 @@ def test_wrong_source_or_sink_is_refused_with_its_setting_and_line(
         ("PARROT_WEB__ENABLED", "false", "web.enabled", False),
         ("PARROT_WEB", "{port: 7000}", "web.port", 7000),
         ("PARROT_SINKS__KUDU__MASTERS", "x:1, y:2", "sinks.kudu.masters", ("x:1", "y:2")),
-        ("PARROT_SINKS__HBASE__THRIFT", "h:9090", "sinks.hbase.thrift", "h:9090"),
+        ("PARROT_SINKS__KUDU__TABLE", "x.{table}", "sinks.kudu.table", "x.{table}"),
         ("PARROT_SOURCE__FORMAT", "json", "source.format", "json"),
         ("PARROT_SOURCE__TOPICS", "[ab]+", "source.topics", "[ab]+"),
         ("PARROT_SOURCE__REGISTRY", "", "source.registry", None),
@@ -411,7 +423,9 @@ def test_no_secret_is_shown_in_an_error(refused: Refused, text: str, environ: di
 
 
 def test_no_secret_is_shown_when_settings_are_printed(read: Read) -> None:
-    settings = read(f"source: {{topics: x, registry_password: {SECRET}}}\nsinks: {{hbase: {{thrift: 'h:1'}}}}\n")
+    settings = read(
+        f"source: {{topics: x, registry_password: {SECRET}}}\nsinks: {{hbase: {{thrift: 'h:1', thrift2: 'h:2'}}}}\n"
+    )
     assert settings.source.registry_password == SECRET
     for shown in (settings, settings.source, [settings], {"source": settings.source}):
         assert SECRET not in repr(shown)

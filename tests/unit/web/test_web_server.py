@@ -29,7 +29,7 @@ def app(tmp_path: Path) -> ParrotApp:
     file = tmp_path / "parrot.yaml"
     file.write_text(
         "app: unit\nsource: {topics: 'shop[.].*'}\n"
-        "sinks: {kudu: {masters: ['127.0.0.1:1']}, hbase: {thrift: '127.0.0.1:2'}}\n"
+        "sinks: {kudu: {masters: ['127.0.0.1:1']}, hbase: {thrift: '127.0.0.1:2', thrift2: '127.0.0.1:3'}}\n"
         f"web: {{port: {free_port()}}}\n"
     )
     return create_app(load(file, {}))
