@@ -249,13 +249,13 @@ def test_wrong_value_is_refused_with_its_setting_and_line(
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("app: x\nsinks: {hbase: {thrift: 'h:1', thrift2: 'h:2'}}\n", 0, "source is missing"),
+        ("app: x\nsinks: {kudu: {masters: [m]}}\n", 0, "source is missing"),
         ("source: {topics: x}\n", 0, "sinks is missing"),
         ("source:\n  format: json\nsinks: {}\n", 1, "source.topics is missing"),
         ("source: {topics: x}\nsinks:\n  kudu:\n    buckets: 4\n", 3, "sinks.kudu.masters is missing"),
         ("source: {topics: x}\nsinks: {}\n", 2, "sinks: needs kudu, hbase or both"),
         (
-            "source:\n  topics: '('\nsinks: {hbase: {thrift: 'h:1', thrift2: 'h:2'}}\n",
+            "source:\n  topics: '('\nsinks: {kudu: {masters: [m]}}\n",
             2,
             "source.topics: '(' is no regular expression",
         ),
