@@ -1,0 +1,40 @@
+"""What no type says: whether values fit each other and can be meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from parrot_faust.settings.sections import Settings
+
+
+def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    source, delivery, sinks = settings.source, settings.delivery, settings.sinks
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", settings.app):
+        yield ("app",), f"{settings.app!r} can't be part of a Kafka topic's name: use letters, digits, . _ and -"
+    for name, pattern in (("topics", source.topics), *(("exclude", text) for text in source.exclude)):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield ("source", name), f"{pattern!r} is no regular expression: {error}"
+    if sinks.kudu is None and sinks.hbase is None:
+        yield ("sinks",), "needs kudu, hbase or both"
+    if not 0 < settings.web.port < 65_536:
+        yield ("web", "port"), f"{settings.web.port} is no port"
+    if not delivery.heartbeat_s * 2 <= delivery.lease_s < delivery.session_timeout_s:
+        yield ("delivery", "lease_s"), "must be at least two heartbeats and shorter than session_timeout_s"
+    if source.format == "avro" and not source.registry:
+        yield ("source", "format"), "avro needs source.registry"
+    for section in ("batch", "delivery", "topics"):
+        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            if isinstance(value, int) and value < 1:
+                yield (section, name), f"{value} must be at least 1"
+            elif not 0 < value < float("inf"):
+                yield (section, name), f"{value} must be more than 0"
+    for name, table in settings.tables.items():
+        known = tuple(sink for sink in ("kudu", "hbase") if getattr(sinks, sink) is not None)
+        for sink in table.sinks:
+            if sink not in known:
+                yield ("tables", name, "sinks"), f"sink {sink!r} is not configured; there is {', '.join(known)}"

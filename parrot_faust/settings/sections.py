@@ -1,0 +1,160 @@
+"""The sections of `parrot.yaml` as frozen, typed data. Every default has its reason here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the file; a name it does not know is an error."""
+
+
+class Web(_Section, frozen=True, kw_only=True):
+    """The web view. Loopback, because it shows data and takes no password."""
+
+    host: str = "127.0.0.1"
+    port: int = 6066
+    enabled: bool = True
+
+
+class Source(_Section, frozen=True, kw_only=True):
+    """Where changes come from. `topics` is a regular expression that a topic's whole name must match."""
+
+    topics: str
+    exclude: tuple[str, ...] = ()
+    format: Literal["auto", "avro", "json", "json-schema", "flattened"] = "auto"
+    registry: str | None = None
+    registry_user: str = ""
+    registry_password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Source(topics={self.topics!r}, format={self.format!r})"  # the registry's password stays out of logs
+
+
+class KuduSection(_Section, frozen=True, kw_only=True):
+    """Kudu. Four hash buckets serve a tablet server of four cores; three replicas are what a cluster survives with."""
+
+    masters: tuple[str, ...]
+    table: str = "{schema}.{table}"
+    buckets: int = 4
+    replicas: int = 3
+    timeout_s: float = 5.0
+
+
+class HBaseSection(_Section, frozen=True, kw_only=True):
+    """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions."""
+
+    thrift: str
+    thrift2: str
+    table: str = "{schema}.{table}"
+    family: str = "d"
+    timeout_s: float = 5.0
+
+
+class Sinks(_Section, frozen=True, kw_only=True):
+    """The stores; at least one."""
+
+    kudu: KuduSection | None = None
+    hbase: HBaseSection | None = None
+
+
+class KuduTable(_Section, frozen=True, kw_only=True):
+    """What differs for one table in Kudu."""
+
+    table: str | None = None
+    buckets: int | None = None
+    replicas: int | None = None
+
+
+class HBaseTable(_Section, frozen=True, kw_only=True):
+    """What differs for one table in HBase."""
+
+    table: str | None = None
+    family: str | None = None
+
+
+class Table(_Section, frozen=True, kw_only=True):
+    """What differs for one source table. `key` names key columns where the source has none; `columns` declares types
+    for JSON without schema; `sinks` names the stores it goes to, all when it is empty.
+    """
+
+    kudu: KuduTable = KuduTable()
+    hbase: HBaseTable = HBaseTable()
+    key: tuple[str, ...] = ()
+    columns: dict[str, str] = {}
+    sinks: tuple[str, ...] = ()
+
+
+class Batch(_Section, frozen=True, kw_only=True):
+    """Bounds of what agents take at once. A thousand records keep the event loop's longest stretch below 100 ms; four
+    batches of a partition keep the next one ready; 64 MB bound what a stopped store leaves waiting in memory.
+    """
+
+    records: int = 1_000
+    bytes: int = 4 << 20
+    partition_batches: int = 4
+    group_bytes: int = 64 << 20
+
+
+class Delivery(_Section, frozen=True, kw_only=True):
+    """How changes are handed on. A lease is shorter than the session, so that what a frozen worker still holds has
+    expired before another has its partitions; a chunk stays below Kafka's default message limit of 1 MB.
+    """
+
+    chunk_rows: int = 500
+    chunk_bytes: int = 900_000
+    retry_first_s: float = 1.0
+    retry_cap_s: float = 60.0
+    session_timeout_s: float = 10.0
+    heartbeat_s: float = 2.0
+    lease_s: float = 6.0
+    commit_interval_s: float = 1.0
+
+
+class Topics(_Section, frozen=True, kw_only=True):
+    """The project's own topics: their partitions and copies, and how long chunks wait for a store that is away."""
+
+    partitions: int = 4
+    replicas: int = 1
+    retention_days: int = 14
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All settings. `app` names the consumer group and the project's own topics; `state` can be made again."""
+
+    app: str = "parrot"
+    brokers: tuple[str, ...] = ("127.0.0.1:9092",)
+    state: Path = Path(".parrot/worker")
+    web: Web = Web()
+    source: Source
+    sinks: Sinks
+    quality: Path = Path("quality_rules")
+    schema_change: Literal["lenient"] = "lenient"
+    truncate: Literal["report"] = "report"
+    tables: dict[str, Table] = {}
+    batch: Batch = Batch()
+    delivery: Delivery = Delivery()
+    topics: Topics = Topics()
+
+    def __repr__(self) -> str:
+        return f"Settings(app={self.app!r}, brokers={self.brokers!r})"  # the rest may hold secrets
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """Names and types in a section; empty for what is no section."""
+    struct = next((part for part in (kind, *get_args(kind)) if is_section(part)), None)
+    return {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a type is one of this file's sections."""
+    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, msgspec.Struct)
+
+
+def path_hook(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
