@@ -14,8 +14,8 @@ from itertools import groupby
 
 import msgspec
 
-from models import AppliedDdl, Chunk, Row, TableSchema
-from parrot_faust.delivery.reduction import reduce
+from models import AppliedDdl, Chunk, Row, RowFailure, TableSchema
+from parrot_faust.delivery.isolation import write_reduced
 from parrot_faust.errors import LeaseExpired, SinkUnavailable, TableRefused
 from parrot_faust.sinks.base import Sink
 from parrot_faust.sinks.factory import SinkSpec, build
@@ -29,6 +29,9 @@ _spec: SinkSpec | None = None
 #: Changes made to tables, by table and shape, that no answer has told of yet: the call that made them may have failed
 #: afterwards.
 _untold: dict[tuple[str, str], list[AppliedDdl]] = {}
+#: Rows that the store has refused by themselves, by table, source partition, offset and version, of calls that were not
+#: answered for another reason: each try then goes further than the one before.
+_refused: dict[tuple[str, int, int, int], RowFailure] = {}
 
 
 class ChunkFailure(msgspec.Struct, frozen=True, array_like=True):
@@ -94,6 +97,7 @@ def _write(chunks: list[Chunk], lease: float) -> Answer:
     except LeaseExpired:
         return Answer(expired=True)
     _untold.clear()
+    _refused.clear()
     return Answer(tuple(results))
 
 
@@ -136,13 +140,35 @@ def _write_rows(
     rows: list[Row] = []
     origins: list[int] = []
     for index, chunk in enumerate(chunks):
-        rows.extend(chunk.rows)
-        origins.extend([index] * len(chunk.rows))
-    reduced = reduce(rows, schema.key_positions())
-    result = sink.write(schema, reduced.rows, _deadline(lease))
-    for failure in result.failures:
-        position = reduced.positions[failure.index]
-        failures[origins[position]].append(
-            ChunkFailure(rows[position].offset, failure.transient, failure.error, failure.message)
-        )
-    return result.ddl
+        own = _not_refused(chunk, failures[index]) if _refused else chunk.rows
+        rows.extend(own)
+        origins.extend([index] * len(own))
+
+    def remember(position: int, failure: RowFailure) -> None:
+        _refused[_identity(chunks[origins[position]], rows[position])] = failure
+
+    written = write_reduced(
+        rows, schema.key_positions(), lambda reduced: sink.write(schema, reduced, _deadline(lease)), remember
+    )
+    for position, failure in written.failures:
+        failures[origins[position]].append(_named(rows[position], failure))
+    return written.ddl
+
+
+def _not_refused(chunk: Chunk, failed: list[ChunkFailure]) -> list[Row]:
+    """The rows of a chunk that no earlier try has found to be refused; the others are put among the failures."""
+    rows = []
+    for row in chunk.rows:
+        if (failure := _refused.get(_identity(chunk, row))) is None:
+            rows.append(row)
+        else:
+            failed.append(_named(row, failure))
+    return rows
+
+
+def _identity(chunk: Chunk, row: Row) -> tuple[str, int, int, int]:
+    return chunk.header.table, chunk.header.partition, row.offset, row.version
+
+
+def _named(row: Row, failure: RowFailure) -> ChunkFailure:
+    return ChunkFailure(row.offset, failure.transient, failure.error, failure.message)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from stores import Store, Tables, deletes, silent_server, soon, upserts, write, write_chunks
 
-from models import Column, Kind, TableSchema
+from models import Column, Kind, Row, TableSchema, WriteResult
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks import host
 from parrot_faust.sinks.base import Sink
@@ -143,6 +144,59 @@ def test_refused_rows_are_named_by_their_offsets(hosted: Sink, tables: Tables) -
     failed = [[(failure.offset, failure.transient) for failure in result.failures] for result in answer.results]
     assert failed == [[(1, False)], [(3, False)]]
     assert sorted(hosted.read(schema)) == [(1, 1), (3, 3), (5, 5)]
+
+
+def test_what_was_folded_into_a_refused_row_is_applied_with_its_neighbours(hosted: Sink, tables: Tables) -> None:
+    schema = tables.of(ID, NUMBER, TEXT)
+    write_chunks(schema, upserts((4, 4, "deleted in the next call")))
+    answer = write_chunks(
+        schema,
+        [*upserts((1, 1, "first"), (2, 2, "neighbour"), (1, 2, "last good one")), *deletes((4,))],
+        upserts((1, 2**40, "refused"), (4, 2**40, "refused"), (5, 2**40, "replaced"), (5, 5, "good"), (3, 3, "n")),
+    )
+    failed = [[(failure.offset, failure.transient) for failure in result.failures] for result in answer.results]
+    assert failed == [[], [(4, False), (5, False)]]
+    assert sorted(hosted.read(schema)) == [(1, 2, "last good one"), (2, 2, "neighbour"), (3, 3, "n"), (5, 5, "good")]
+
+
+def test_row_that_took_its_value_from_a_refused_one_is_applied_without_it(hosted: Sink, tables: Tables) -> None:
+    schema = tables.of(ID, NUMBER, TEXT)
+    answer = write_chunks(schema, [*upserts((1, 1, "kept"), (1, 2, b"no text")), *upserts((1, 3, None), unset=(2,))])
+    assert [[failure.offset for failure in result.failures] for result in answer.results] == [[1]]
+    assert list(hosted.read(schema)) == [(1, 3, "kept")]
+
+
+def test_busy_key_whose_every_row_is_refused_holds_up_no_other(hosted: Sink, tables: Tables) -> None:
+    schema = tables.of(ID, NUMBER)
+    bad = [(1, 2**40 + number) for number in range(300)]
+    answer = write_chunks(schema, upserts((1, 0), *bad, (2, 2)))
+    assert [[failure.offset for failure in result.failures] for result in answer.results] == [list(range(1, 301))]
+    assert sorted(hosted.read(schema)) == [(1, 0), (2, 2)]
+
+
+def test_rows_known_to_be_refused_are_not_asked_for_again_when_the_call_is_repeated(
+    hosted: Sink, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = tables.of(ID, NUMBER)
+    rows = upserts((1, 2**40), (1, 2), (1, 2**41), (2, 2**40))
+    write, calls = hosted.write, []
+
+    def lost(schema: TableSchema, rows: Sequence[Row], deadline: float) -> WriteResult:
+        calls.append([row.values for row in rows])
+        if len(calls) == 3:
+            raise SinkUnavailable(hosted.name, "the answer was lost")
+        return write(schema, rows, deadline)
+
+    monkeypatch.setattr(hosted, "write", lost)
+    assert write_chunks(schema, rows).unavailable
+    (result,) = write_chunks(schema, rows).results
+    assert sorted(failure.offset for failure in result.failures) == [0, 2, 3]
+    assert calls[:2] == [[(1, 2**41), (2, 2**40)], [(1, 2**40)]]
+    assert calls[3:] == [[(1, 2**41)], [(1, 2)], [(1, 2**41)]]  # the first and the last row are known by now
+    assert list(hosted.read(schema)) == [(1, 2)]
+    (result,) = write_chunks(schema, upserts((2, 2))).results  # another row at an offset that was refused before
+    assert result.failures == ()
+    assert sorted(hosted.read(schema)) == [(1, 2), (2, 2)]
 
 
 def test_refused_table_is_an_answer_for_each_of_its_rows(hosted: Sink, tables: Tables) -> None:
