@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.held_images import HeldImages, long_values
+from agents.held_images import HeldImages, image_names, long_values
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook
@@ -24,7 +24,8 @@ from parrot_faust.delivery.images import Images
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
 from parrot_faust.delivery.versions import VersionClock, floor_of
-from parrot_faust.errors import RegistryUnavailable, RowTooLarge
+from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused, UnknownSchema
+from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
 from parrot_faust.transport import Batch, Record
@@ -79,6 +80,7 @@ class Changes:
         outbox: Outbox,
         names: Names,
         targets: Targets,
+        masking: Masking,
         stats: Stats,
         committed_note: CommittedNote,
         confirmed: Callable[[str, int], int | None],
@@ -91,7 +93,7 @@ class Changes:
         self._rules, self._schemas = rules, schemas
         self._outbox, self._names, self._targets = outbox, names, targets
         self._stats, self._committed_note, self._confirmed = stats, committed_note, confirmed
-        self._images = images
+        self._images, self._masking = images, masking
         self._fatal, self._log, self._jitter = fatal, log, jitter
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
@@ -166,20 +168,27 @@ class Changes:
     async def _take_segment(self, work: _Work, lane: _Lane, segment: Segment) -> float:
         """Check a run of changes of one shape and send the rows that pass. Return the seconds spent checking."""
         schema, changes = segment.schema, segment.changes
-        if announcement := await self._schemas.seen(schema, work.batch):
+        try:
+            mask = self._masking.of(schema)
+        except TableRefused as error:
+            await self._refuse(work, changes, error)
+            return 0.0
+        if announcement := await self._schemas.seen(mask.schema if mask else schema, work.batch):
             work.pending.append(announcement)
         versions = lane.clock.advance(change.time_us for change in changes)
 
         started = time.perf_counter()
-        held = await self._check(work, schema, changes)
+        held = await self._check(work, schema, changes, mask)
         checking = time.perf_counter() - started
+        if mask:  # rules have seen the original values, nothing after them does
+            schema, changes = mask.schema, mask.changes(changes)
 
         rows: list[Row] = []
         times: list[int] = []
         passed: list[int] = []
         for position, change in enumerate(changes):
             if position in held:
-                await self._hold_image(work, lane, schema, change)
+                await self._hold_image(work, lane, schema, change, mask)
                 continue
             if change.op is Op.TRUNCATE:
                 self._log.warning(
@@ -201,7 +210,9 @@ class Changes:
             await self._forward(work, schema, rows, times, changes)
         return checking
 
-    async def _check(self, work: _Work, schema: TableSchema, changes: Sequence[Change]) -> set[int]:
+    async def _check(
+        self, work: _Work, schema: TableSchema, changes: Sequence[Change], hides: TableMask | None
+    ) -> set[int]:
         """Return the positions of changes that rules held back, having sent or counted each."""
         compiled = self._rules.compiled(schema)
         if compiled is None:
@@ -223,17 +234,20 @@ class Changes:
                 work.settle(Outcome.DROPPED, change.offset)
             else:
                 work.settle(Outcome.QUARANTINED, change.offset)
-                work.pending.append(await self._outbox.hold(self._quarantined(work.batch, change, failures)))
+                work.pending.append(await self._outbox.hold(self._quarantined(work.batch, change, failures, hides)))
         return held
 
     # -- values that the stores lack ---------------------------------------------------------------------------------
 
-    async def _hold_image(self, work: _Work, lane: _Lane, schema: TableSchema, change: Change) -> None:
+    async def _hold_image(
+        self, work: _Work, lane: _Lane, schema: TableSchema, change: Change, mask: TableMask | None
+    ) -> None:
         """Keep what a held change brought, for a later one that leaves it out."""
         if change.after is None:
             return
-        absent = [schema.columns[position].name for position in change.unset]
-        if lane.images.hold(change.key, change.offset, long_values(schema, change), absent):
+        masked = mask.columns if mask else ()
+        absent = [name for position in change.unset for name in image_names(schema.columns[position].name)]
+        if lane.images.hold(change.key, change.offset, long_values(schema, change, masked), absent):
             await self._store_image(work, lane, change.key)
 
     async def _fill(self, work: _Work, lane: _Lane, schema: TableSchema, change: Change) -> None:
@@ -244,8 +258,12 @@ class Changes:
         if change.after is not None and change.unset:
             after, unset = list(change.after), []
             for position in change.unset:
-                if (name := schema.columns[position].name) in lacking:
-                    after[position] = lacking[name]
+                name = schema.columns[position].name
+                plain, masked = image_names(name)
+                if masked in lacking:
+                    after[position] = lacking[masked]
+                elif plain in lacking:  # also what was kept before the column was masked
+                    after[position] = self._masking.masked(schema.table, name, lacking[plain])
                 else:
                     unset.append(position)
             change.after, change.unset = tuple(after), tuple(unset)
@@ -298,7 +316,7 @@ class Changes:
 
     async def _take_failures(self, work: _Work, decoded: Decoded) -> None:
         for failure in decoded.failures:
-            name, text = type(failure.error).__name__, str(failure.error)
+            name, text = type(failure.error).__name__, self._shown(work.batch.topic, failure.error)
             self._log.warning(
                 "dead letter: %s[%d] offset %d: %s: %s",
                 work.batch.topic,
@@ -310,28 +328,49 @@ class Changes:
             work.settle(Outcome.DEAD_LETTERED, failure.offset)
             work.pending.append(await self._outbox.hold(self._dead(work.batch, failure.index, name, text)))
 
+    async def _refuse(self, work: _Work, changes: Sequence[Change], error: TableRefused) -> None:
+        """Nothing of these changes may pass."""
+        self._log.warning("dead letters: %d changes of %s: %s", len(changes), work.batch, error)
+        for change in changes:
+            work.settle(Outcome.DEAD_LETTERED, change.offset)
+            letter = self._dead(work.batch, change.index, type(error).__name__, str(error))
+            work.pending.append(await self._outbox.hold(letter))
+
+    def _shown(self, table: str, error: Exception) -> str:
+        """An error's text as it may be shown: what a decoder says of a value may hold it."""
+        if table not in self._masking or isinstance(error, TableRefused | UnknownSchema):
+            return str(error)
+        return "the text may hold values and is left out, because the table has masked columns"
+
     def _dead(self, batch: Batch, index: int, error: str, message: str) -> DeadLetter:
         record = batch.records[index]
+        withheld = batch.topic in self._masking  # what can't be masked stays where it is: in the source topic
         return DeadLetter(
             topic=batch.topic,
             partition=batch.partition,
             offset=record.offset,
-            key=record.key,
-            value=record.value,
+            key=None if withheld else record.key,
+            value=self._masking.withheld(record.key, record.value) if withheld else record.value,
+            withheld=withheld,
             stage=Stage.DECODE,
             error=error,
             message=message,
             timestamp_ms=record.timestamp,
         )
 
-    def _quarantined(self, batch: Batch, change: Change, failures: Sequence[RuleFailure]) -> DeadLetter:
+    def _quarantined(
+        self, batch: Batch, change: Change, failures: Sequence[RuleFailure], mask: TableMask | None
+    ) -> DeadLetter:
         record = batch.records[change.index]
+        if mask:
+            failures = mask.failures(failures)
         return DeadLetter(
             topic=batch.topic,
             partition=batch.partition,
             offset=record.offset,
-            key=record.key,
-            value=record.value,
+            key=mask.record_key(change) if mask else record.key,
+            value=mask.record(change) if mask else record.value,
+            masked=mask.columns if mask else (),
             stage=Stage.CHECK,
             error="RuleFailed",
             message="; ".join(f"{failure.rule}: {failure.reason}" for failure in failures),

@@ -14,6 +14,7 @@ import msgspec
 from agents.outbox import Outbox
 from agents.rule_book import Log
 from models import DeadLetter
+from parrot_faust.masking import Masking
 from parrot_faust.names import Names
 from parrot_faust.transport import Batch
 
@@ -27,10 +28,17 @@ class DeadLetters:
     """Takes batches of the held topic in order."""
 
     def __init__(
-        self, outbox: Outbox, names: Names, read_again: ReadAgain, ensure_topic: EnsureTopic, log: Log
+        self,
+        outbox: Outbox,
+        names: Names,
+        read_again: ReadAgain,
+        ensure_topic: EnsureTopic,
+        log: Log,
+        masking: Masking,
     ) -> None:
         self._outbox, self._names = outbox, names
         self._read_again, self._ensure_topic, self._log = read_again, ensure_topic, log
+        self._masking = masking
         self._known_topics: set[str] = set()
 
     async def take(self, batch: Batch) -> None:
@@ -59,6 +67,10 @@ class DeadLetters:
                 key, value = original
             else:
                 extra = [("parrot.original", b"gone")]
+        if letter.topic in self._masking and not (letter.masked or letter.withheld):
+            # Read again, or sent on before the table had a mask: the original stays in the source topic.
+            key, value = None, self._masking.withheld(key, value)
+            letter = msgspec.structs.replace(letter, withheld=True)
         if value is None and key is None:
             value = b""  # the broker's client takes no message without both
         return await self._outbox.send(topic, value, key=key, headers=[*headers_of(letter), *extra])
@@ -77,5 +89,7 @@ def headers_of(letter: DeadLetter) -> Sequence[tuple[str, bytes]]:
         ("sink", letter.sink),
         ("rule", letter.rule),
         ("rules_version", letter.rules_version),
+        ("masked", ",".join(letter.masked)),
+        ("withheld", "1" if letter.withheld else ""),
     )
     return [(f"parrot.{name}", value.encode("utf-8", "replace")) for name, value in pairs if value]

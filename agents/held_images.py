@@ -5,7 +5,7 @@ A message's key is the source partition and the row's key, its value all that is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -52,10 +52,18 @@ class HeldImages:
         return await self._outbox.send(self._names.images, value, key=name, partition=place)
 
 
-def long_values(schema: TableSchema, change: Change) -> dict[str, Any]:
-    """The values of a change that a later one may leave out: texts and bytes, of whatever length."""
+def image_names(column: str) -> tuple[str, str]:
+    """Under which names a column's value is kept: as it is, and masked. A mask may be set while images are kept."""
+    return column, f"{column}\0masked"
+
+
+def long_values(schema: TableSchema, change: Change, masked: Sequence[str] = ()) -> dict[str, Any]:
+    """The values of a change that a later one may leave out: texts and bytes, of whatever length.
+
+    `masked` names the columns whose values in `change` are masked.
+    """
     return {
-        column.name: value
+        image_names(column.name)[column.name in masked]: value
         for column, value in zip(schema.columns, change.after or (), strict=False)
         if isinstance(value, str | bytes)
     }

@@ -20,6 +20,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
     `sink` is empty before the writers. `carried` is False where the sender no longer had the bytes: they are then
     read from the source topic again, by the address. `rule` and `rules_version` belong to stage CHECK.
+    `masked` names the columns of a masked table that `value` holds masked: it is then a `MaskedChange`. `withheld` says
+    that the record could not be masked and `value` only describes it.
     """
 
     topic: str
@@ -35,6 +37,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
     carried: bool = True
     rule: str = ""
     rules_version: str = ""
+    masked: tuple[str, ...] = ()
+    withheld: bool = False
 
     @property
     def quarantined(self) -> bool:

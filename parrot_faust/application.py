@@ -29,6 +29,7 @@ from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import ParrotError
 from parrot_faust.loop_probe import LoopProbe
+from parrot_faust.masking import Masking
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import RegistryClient
@@ -80,6 +81,7 @@ class Parts:
         self.stats = Stats(time.time)
         self.admin = BrokerAdmin(settings.brokers, settings.topics.replicas, log)
         self.outbox = Outbox(self._send, self.names)
+        self.masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
         rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
         self.rules = RuleBook(rule_files, int(time.time() * 1000), log)
         self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
@@ -178,6 +180,7 @@ class Parts:
                 settings.delivery.chunk_rows,
                 settings.delivery.chunk_bytes,
             ),
+            masking=self.masking,
             stats=self.stats,
             confirmed=lambda topic, partition: self.app.consumer.confirmed(topic, partition),
             images=HeldImages(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
@@ -367,7 +370,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     parts.schemas.attach(schemas)
     changes, dead_letters = (
         parts.changes,
-        DeadLetters(parts.outbox, names, parts.admin.read, parts.ensure_side_topic, log),
+        DeadLetters(parts.outbox, names, parts.admin.read, parts.ensure_side_topic, log, parts.masking),
     )
     assert changes is not None
 

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from parrot_faust.masking import MaskError, way_of
 from parrot_faust.settings.sections import Settings
+
+MASK_KEY_LENGTH = 16  # characters: a shorter key is found by trying
 
 
 def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -38,3 +41,16 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         for sink in table.sinks:
             if sink not in known:
                 yield ("tables", name, "sinks"), f"sink {sink!r} is not configured; there is {', '.join(known)}"
+        for column, word in table.mask.items():
+            try:
+                way = way_of(word)
+            except MaskError as error:
+                yield ("tables", name, "mask", column), str(error)
+            else:
+                if column in table.key and not way.injective:
+                    yield (
+                        ("tables", name, "mask", column),
+                        f"{way.word} on a key column would make rows one: use sha256",
+                    )
+    if 0 < len(settings.masking.key) < MASK_KEY_LENGTH:
+        yield ("masking", "key"), f"must have at least {MASK_KEY_LENGTH} characters"

@@ -78,7 +78,8 @@ class HBaseTable(_Section, frozen=True, kw_only=True):
 
 class Table(_Section, frozen=True, kw_only=True):
     """What differs for one source table. `key` names key columns where the source has none; `columns` declares types
-    for JSON without schema; `sinks` names the stores it goes to, all when it is empty.
+    for JSON without schema; `sinks` names the stores it goes to, all when it is empty; `mask` says how columns are
+    masked before anything leaves the worker (`parrot_faust.masking`).
     """
 
     kudu: KuduTable = KuduTable()
@@ -86,6 +87,7 @@ class Table(_Section, frozen=True, kw_only=True):
     key: tuple[str, ...] = ()
     columns: dict[str, str] = {}
     sinks: tuple[str, ...] = ()
+    mask: dict[str, str | None] = {}
 
 
 class Batch(_Section, frozen=True, kw_only=True):
@@ -122,6 +124,15 @@ class Topics(_Section, frozen=True, kw_only=True):
     retention_days: int = 14
 
 
+class Masking(_Section, frozen=True, kw_only=True):
+    """With a `key`, sha256 masks with HMAC-SHA-256 under it: without one, who can guess a value can check the guess."""
+
+    key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Masking(key={'given' if self.key else 'none'})"
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """All settings. `app` names the consumer group and the project's own topics; `state` can be made again."""
 
@@ -138,6 +149,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     batch: Batch = Batch()
     delivery: Delivery = Delivery()
     topics: Topics = Topics()
+    masking: Masking = Masking()
 
     def __repr__(self) -> str:
         return f"Settings(app={self.app!r}, brokers={self.brokers!r})"  # the rest may hold secrets

@@ -430,3 +430,42 @@ def test_no_secret_is_shown_when_settings_are_printed(read: Read) -> None:
     for shown in (settings, settings.source, [settings], {"source": settings.source}):
         assert SECRET not in repr(shown)
         assert SECRET not in f"{shown}"
+
+
+# -- masks -------------------------------------------------------------------------------------------------------------
+
+
+def test_masks_of_a_table_are_read_with_null_written_either_way(read: Read) -> None:
+    mask = "{email: sha256, card: redact, a: null, b: 'null', name: keep 2, phone: keep last 4}"
+    settings = read(BASE + f"tables: {{t: {{mask: {mask}}}}}\n", {"PARROT_MASKING__KEY": "k" * 16})
+    assert settings.tables["t"].mask == {
+        "email": "sha256",
+        "card": "redact",
+        "a": None,
+        "b": "null",
+        "name": "keep 2",
+        "phone": "keep last 4",
+    }
+    assert settings.masking.key == "k" * 16
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("{mask: {email: sha1}}", "tables.t.mask.email: 'sha1' is no way of masking"),
+        ("{mask: {email: 5}}", "expected `str | null`"),
+        ("{mask: {id: redact}, key: [id]}", "tables.t.mask.id: redact on a key column would make rows one"),
+        ("{mask: sha256}", "expected `object`"),
+    ],
+)
+def test_wrong_mask_is_refused_with_its_line(refused: Refused, table: str, says: str) -> None:
+    error = refused(BASE + f"tables:\n  t: {table}\n")
+    assert says in str(error)
+    assert error.line == 4
+
+
+def test_a_key_of_masks_that_could_be_guessed_is_refused_and_not_shown(refused: Refused) -> None:
+    error = refused(BASE, {"PARROT_MASKING__KEY": "short-secret"})
+    assert "at least 16" in str(error)
+    assert "short-secret" not in str(error)
+    assert error.file == "PARROT_MASKING__KEY"

@@ -35,6 +35,7 @@ from models import RowOp, Stage
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import RegistryUnavailable
+from parrot_faust.masking import Masking
 from parrot_faust.quality import load
 
 LOG = logging.getLogger("test.changes")
@@ -56,6 +57,7 @@ class World:
     sinks: tuple[str, ...] = ("kudu", "hbase")
     chunk_rows: int = 100
     chunk_bytes: int = 100_000
+    masking: Masking = field(default_factory=lambda: Masking({}))
 
     def changes(self) -> Changes:
         outbox = Outbox(self.producer, NAMES)
@@ -75,6 +77,7 @@ class World:
             outbox=outbox,
             names=NAMES,
             targets=Targets(lambda _: self.sinks, lambda: 4, self.chunk_rows, self.chunk_bytes),
+            masking=self.masking,
             stats=self.stats,
             committed_note=committed_note,
             confirmed=lambda _topic, _partition: None,

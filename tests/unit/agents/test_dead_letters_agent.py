@@ -13,6 +13,7 @@ from agent_stubs import NAMES, TIME_MS, TOPIC, Batches, Producer, Record, turns
 from agents.dead_letters import DeadLetters
 from agents.outbox import Outbox
 from models import DeadLetter, Stage
+from parrot_faust.masking import Masking
 
 DEAD, QUARANTINE = NAMES.dead(TOPIC), NAMES.quarantine(TOPIC)
 FAILED = DeadLetter(
@@ -42,6 +43,8 @@ class World:
     made: list[str] = field(default_factory=list)
     read: list[tuple[str, int, int]] = field(default_factory=list)
 
+    masking: Masking = field(default_factory=lambda: Masking({}))
+
     def agent(self) -> DeadLetters:
         async def read_again(*address: object) -> tuple[bytes | None, bytes | None] | None:
             self.read.append(address)  # type: ignore[arg-type]
@@ -52,7 +55,7 @@ class World:
             self.made.append(topic)
 
         outbox = Outbox(self.producer, NAMES)
-        return DeadLetters(outbox, NAMES, read_again, ensure_topic, logging.getLogger("test.dead"))
+        return DeadLetters(outbox, NAMES, read_again, ensure_topic, logging.getLogger("test.dead"), self.masking)
 
     async def take(self, *letters: DeadLetter) -> None:
         records = [Record(index, None, msgspec.msgpack.encode(letter)) for index, letter in enumerate(letters)]
@@ -109,6 +112,30 @@ async def test_bytes_that_the_broker_no_longer_has_are_said_to_be_gone(world: Wo
     headers = dict(sent.headers)
     assert headers["parrot.original"] == b"gone"
     assert headers["parrot.offset"] == b"17"
+
+
+@pytest.mark.parametrize("letter", [BY_ADDRESS, FAILED], ids=["read again", "sent before the mask was set"])
+async def test_the_bytes_of_a_masked_table_stay_in_its_source_topic(world: World, letter: DeadLetter) -> None:
+    world.masking = Masking({TOPIC: {"email": "sha256"}})
+    world.source[TOPIC, 3, 17] = (b"its key", b"ada@example.org")
+    await world.take(letter)
+    (sent,) = world.producer.sent
+    original = world.source[TOPIC, 3, 17][1] if letter is BY_ADDRESS else FAILED.value
+    assert (sent.key, sent.value) == (
+        None,
+        world.masking.withheld(b"its key" if letter is BY_ADDRESS else FAILED.key, original),
+    )
+    headers = dict(sent.headers)
+    assert (headers["parrot.withheld"], headers["parrot.offset"]) == (b"1", b"17")
+
+
+async def test_what_is_masked_already_is_filed_as_it_is(world: World) -> None:
+    world.masking = Masking({TOPIC: {"email": "sha256"}})
+    masked = msgspec.structs.replace(HELD_BACK, value=b"{}", masked=("email", "card"))
+    await world.take(masked)
+    (sent,) = world.producer.sent
+    assert (sent.topic, sent.key, sent.value) == (QUARANTINE, FAILED.key, b"{}")
+    assert dict(sent.headers)["parrot.masked"] == b"email,card"
 
 
 async def test_a_tombstone_stays_one(world: World) -> None:
