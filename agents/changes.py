@@ -21,6 +21,7 @@ from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, Tabl
 from parrot_faust.codec import Decoded, Decoder, Segment
 from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
 from parrot_faust.delivery.images import Images
+from parrot_faust.delivery.order import settle_changes
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
 from parrot_faust.delivery.versions import VersionClock, floor_of
@@ -382,26 +383,30 @@ class Changes:
     # -- settling ----------------------------------------------------------------------------------------------------
 
     async def _settle(self, work: _Work, decoded: Decoded, note: str, before: asyncio.Task[bool] | None) -> bool:
-        """The commit order of this agent: everything made from the batch is confirmed, then the batch is settled.
+        """Settle a batch in the order of `settle_changes`.
 
         Batches of a partition are settled in their order: what is counted is counted by a watermark. False when this
         one is not, and then none after it is.
         """
+        records = work.batch.records
+
+        def count() -> None:
+            self._stats.source_batch(
+                work.batch.topic,
+                work.batch.partition,
+                captured=[record.offset for record in records],
+                tombstones=[record.offset for record in records if record.value is None] if decoded.tombstones else [],
+                outcomes=work.outcomes,
+            )
+
         try:
-            await self._outbox.confirm(work.pending)
+            return await settle_changes(
+                confirmed=self._outbox.confirm(work.pending),
+                before=before,
+                count=count,
+                done=lambda: work.batch.done(note),
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing after this batch may be committed
             self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
             self._fatal(error)
             return False
-        if before is not None and not await before:
-            return False
-        records = work.batch.records
-        self._stats.source_batch(
-            work.batch.topic,
-            work.batch.partition,
-            captured=[record.offset for record in records],
-            tombstones=[record.offset for record in records if record.value is None] if decoded.tombstones else [],
-            outcomes=work.outcomes,
-        )
-        work.batch.done(note)
-        return True

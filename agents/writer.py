@@ -1,8 +1,7 @@
 """What the writer agents share: apply batches of chunks to one sink, settle them, and never lose one.
 
-The commit order of a writer: every row of a batch is durable in the store or confirmed as a dead letter, then the
-batch is settled. A store that does not answer is tried again for as long as it takes; that is no reason for a dead
-letter, and it holds back nothing but this sink.
+A batch is settled in the order of `settle_writes`. A store that does not answer is tried again for as long as it takes;
+that is no reason for a dead letter, and it holds back nothing but this sink.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from agents.schema_book import SchemaBook
 from models import AppliedDdl, ChunkHeader, DeadLetter, SchemaChange, Stage
 from parrot_faust.delivery.chunks import head_of, row_offsets
 from parrot_faust.delivery.fence import Fence
+from parrot_faust.delivery.order import Pending, settle_writes
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.versions import floor_of
@@ -93,20 +93,24 @@ class Writer:
         started = time.perf_counter()
         lane = await self._lane(batch)
         headers, chunks = await self._admitted(batch, lane.floor)
-        pending: list[Awaitable[Any]] = []
-        for call in calls_of([header.rows for header in headers]):
-            results = await self._write(batch, chunks[call])
-            if results is None:
-                self._log.info(
-                    "%s: %r was taken away before all was applied; its new owner applies it", self.sink, batch
-                )
-                return
-            for header, chunk, result in zip(headers[call], chunks[call], results, strict=True):
-                pending.extend(await self._settle_chunk(header, chunk, result))
-        written = time.perf_counter()
-        await self._outbox.confirm(pending)
-        lane.newest = max(lane.newest, *(header.generation for header in headers), 0)
-        batch.done(str(lane.newest))
+        written = started
+
+        def apply(call: slice) -> Callable[[], Awaitable[Pending | None]]:
+            return lambda: self._apply(batch, headers[call], chunks[call])
+
+        async def confirm(pending: Pending) -> None:
+            nonlocal written
+            written = time.perf_counter()
+            await self._outbox.confirm(pending)
+
+        def done() -> None:
+            lane.newest = max(lane.newest, *(header.generation for header in headers), 0)
+            batch.done(str(lane.newest))
+
+        calls = [apply(call) for call in calls_of([header.rows for header in headers])]
+        if not await settle_writes(calls=calls, confirm=confirm, done=done):
+            self._log.info("%s: %r was taken away before all was applied; its new owner applies it", self.sink, batch)
+            return
         rows = sum(header.rows for header in headers)
         self._stats.agent_step(
             f"{self.sink}_writer",
@@ -114,6 +118,16 @@ class Writer:
             write_ms=(written - started) * 1e3,
             wait_ms=(time.perf_counter() - written) * 1e3,
         )
+
+    async def _apply(self, batch: Batch, headers: Sequence[ChunkHeader], chunks: Sequence[bytes]) -> Pending | None:
+        """Write chunks and count them; return what the broker has yet to confirm, None when the batch is lost."""
+        results = await self._write(batch, chunks)
+        if results is None:
+            return None
+        pending: list[Awaitable[Any]] = []
+        for header, chunk, result in zip(headers, chunks, results, strict=True):
+            pending += await self._settle_chunk(header, chunk, result)
+        return pending
 
     async def _lane(self, batch: Batch) -> _Lane:
         lane = self._lanes.get(batch.partition)
