@@ -25,6 +25,7 @@ from agents.outbox import Outbox
 from agents.rule_book import RuleBook, read_rule_files
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
+from parrot_faust import __version__
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import ParrotError
@@ -279,7 +280,7 @@ class Parts:
         view["loop_lag_ms"] = {"max": round(self.loop.worst_ms, 1), "own": round(self.loop.own_ms, 1)}
         view["memory"] = psutil.Process().memory_info().rss
         view["uptime"] = round(time.time() - self.started, 1)
-        view["app"], view["worker"] = self.settings.app, os.getpid()
+        view["app"], view["worker"], view["version"] = self.settings.app, os.getpid(), __version__
         view["topics"] = self.sources
         return view
 

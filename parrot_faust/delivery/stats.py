@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from models import ChunkHeader
+from parrot_faust.delivery.histogram import ROWS, SECONDS, Histogram
 
 SCHEMA_CHANGES_KEPT = 200  # for the web view: the history is in the schema table
 
@@ -62,6 +63,7 @@ class _Sink:
     dead: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     newest_us: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     visible: Latency = field(default_factory=Latency)
+    visible_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     state: str = "ok"
     error: str = ""
     since_ms: int = 0
@@ -78,6 +80,9 @@ class Stats:
         self._rules: dict[tuple[str, str, str], int] = defaultdict(int)
         self._sinks: dict[str, _Sink] = defaultdict(_Sink)
         self._agents: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._batch_s: dict[str, Histogram] = defaultdict(lambda: Histogram(SECONDS))
+        self._batch_rows: dict[str, Histogram] = defaultdict(lambda: Histogram(ROWS))
+        self._schema_counts: dict[tuple[str, str, str], int] = defaultdict(int)
         self._schema_changes: deque[dict[str, Any]] = deque(maxlen=SCHEMA_CHANGES_KEPT)
 
     # -- the agent `changes` -----------------------------------------------------------------------------------------
@@ -146,6 +151,7 @@ class Stats:
             now_us = self._now() * 1e6
             for time_us in (header.oldest_us, header.newest_us):
                 counters.visible.add((now_us - time_us) / 1e3, max(1, rows // 2))
+                counters.visible_s.add((now_us - time_us) / 1e6, max(1, rows // 2))
             counters.newest_us[header.table] = max(counters.newest_us[header.table], header.newest_us)
 
     def sink_ok(self, sink: str, restarts: int) -> None:
@@ -171,9 +177,12 @@ class Stats:
         counters["changes"] += changes
         for step, value in milliseconds.items():
             counters[step] += value
+        self._batch_s[agent].add(sum(milliseconds.values()) / 1e3)
+        self._batch_rows[agent].add(changes)
 
     def schema_change(self, table: str, change: str, sink: str, detail: str, seconds: float) -> None:
         """Note a schema change, at the source when `sink` is empty."""
+        self._schema_counts[table, change, sink] += 1
         self._schema_changes.append(
             {
                 "table": table,
@@ -201,6 +210,15 @@ class Stats:
             "agents": {
                 name: {step: round(value, 1) for step, value in counters.items()}
                 for name, counters in self._agents.items()
+            },
+            "schema_counts": [
+                {"table": table, "change": change, "sink": sink, "count": count}
+                for (table, change, sink), count in sorted(self._schema_counts.items())
+            ],
+            "histograms": {
+                "visible_s": {name: sink.visible_s.view() for name, sink in self._sinks.items()},
+                "batch_s": {name: histogram.view() for name, histogram in self._batch_s.items()},
+                "batch_rows": {name: histogram.view() for name, histogram in self._batch_rows.items()},
             },
         }
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
+from parrot_faust.web.metrics import Metrics
 from parrot_faust.web.pages import overview
 from parrot_faust.web.static import ICON, LIVE, STYLE
 
@@ -64,6 +65,12 @@ def new_web(app: Any) -> PageServer:
             return await stats(request)
         return aiohttp_web.Response(text=overview(app.parts.snapshot()), content_type="text/html")
 
+    metrics = Metrics(app.parts.snapshot)
+
+    async def scrape(request: aiohttp_web.Request) -> aiohttp_web.Response:
+        body, content_type = metrics.page(request.headers.get("Accept", ""))
+        return aiohttp_web.Response(body=body, headers={"Content-Type": content_type})
+
     async def health(_: aiohttp_web.Request) -> aiohttp_web.Response:
         return aiohttp_web.json_response({"status": "ok"})
 
@@ -72,6 +79,7 @@ def new_web(app: Any) -> PageServer:
         ("/", index),
         ("/stats", stats),
         ("/health", health),
+        ("/metrics", scrape),
         ("/style.css", _style),
         ("/live.js", _live),
         ("/icon.svg", _icon),

@@ -15,7 +15,7 @@ from parrot_faust.application import ParrotApp, create_app
 from parrot_faust.settings import load
 from parrot_faust.web.server import HEADERS, is_own
 
-PATHS = ("/", "/stats", "/health", "/style.css", "/live.js", "/icon.svg")
+PATHS = ("/", "/stats", "/health", "/metrics", "/style.css", "/live.js", "/icon.svg")
 
 
 def free_port() -> int:
@@ -55,6 +55,15 @@ async def test_stats_are_the_snapshot_as_json(client: aiohttp.ClientSession, app
     assert set(view["sinks"]) == {"kudu", "hbase"}
     assert (view["sinks"]["kudu"]["state"], view["sinks"]["kudu"]["restarts"]) == ("retrying", 2)
     assert view["sources"] == {}
+
+
+async def test_metrics_are_scraped_as_text(client: aiohttp.ClientSession, app: ParrotApp) -> None:
+    app.parts.stats.sink_ok("kudu", 3)
+    async with client.get("/metrics") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/plain")
+        text = await answer.text()
+    assert 'parrot_writer_restarts_total{sink="kudu"} 3.0' in text
+    assert "process_resident_memory_bytes" in text
 
 
 async def test_health_is_short_json(client: aiohttp.ClientSession) -> None:
