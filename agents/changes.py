@@ -17,7 +17,7 @@ from agents.held_images import HeldImages, image_names, long_values
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook
-from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema
+from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema, key_text
 from parrot_faust.codec import Decoded, Decoder, Segment
 from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
 from parrot_faust.delivery.images import Images
@@ -29,6 +29,7 @@ from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused, 
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
+from parrot_faust.schema import losses
 from parrot_faust.transport import Batch, Record
 
 #: The committed offset and note of a source partition.
@@ -176,6 +177,7 @@ class Changes:
             return 0.0
         if announcement := await self._schemas.seen(mask.schema if mask else schema, work.batch):
             work.pending.append(announcement)
+            self._tell_of_losses(schema)
         versions = lane.clock.advance(change.time_us for change in changes)
 
         started = time.perf_counter()
@@ -210,6 +212,10 @@ class Changes:
         if rows:
             await self._forward(work, schema, rows, times, changes)
         return checking
+
+    def _tell_of_losses(self, schema: TableSchema) -> None:
+        for column, loss in losses(schema, tuple(self._targets.sinks(schema.table))):
+            self._log.info("%s: column %s, %s: %s", schema.table, column.name, loss.place.value, loss.what)
 
     async def _check(
         self, work: _Work, schema: TableSchema, changes: Sequence[Change], hides: TableMask | None
@@ -301,9 +307,10 @@ class Changes:
             if chunk.data is None:
                 change = next(change for change in changes if change.offset == chunk.rows[0].offset)
                 error = RowTooLarge(schema.table, chunk.size, targets.chunk_bytes)
+                text = error.of(key_text(schema.key, change.key))
                 work.settle(Outcome.DEAD_LETTERED, change.offset)
                 work.pending.append(
-                    await self._outbox.hold(self._dead(batch, change.index, type(error).__name__, str(error)))
+                    await self._outbox.hold(self._dead(batch, change.index, type(error).__name__, text))
                 )
                 continue
             for row in chunk.rows:

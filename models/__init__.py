@@ -6,7 +6,7 @@ from models.change import Change, Op
 from models.chunk import Chunk, ChunkHeader, Row, RowOp
 from models.dead_letter import DeadLetter, Stage
 from models.results import AppliedDdl, RowFailure, WriteResult
-from models.schema import Column, Kind, TableSchema
+from models.schema import Column, Kind, TableSchema, key_text
 from models.schema_change import SchemaChange
 from models.verdict import Action, RuleFailure, Severity
 
@@ -29,4 +29,5 @@ __all__ = [
     "Stage",
     "TableSchema",
     "WriteResult",
+    "key_text",
 ]

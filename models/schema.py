@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -20,7 +22,7 @@ class Kind(StrEnum):
     DECIMAL             ``decimal.Decimal`` up to the checks, its text (``str``) in a chunk
     STRING              ``str``
     BYTES               ``bytes``
-    DATE                ``int``: days since 1970-01-01
+    DATE                ``int``: days since 1970-01-01; infinity is the greatest of 32 bits, -infinity the least
     TIME                ``int``: microseconds since midnight
     TIMESTAMP           ``int``: microseconds since 1970-01-01T00:00:00Z
     ==================  =====================================================================
@@ -94,3 +96,13 @@ class TableSchema(msgspec.Struct, frozen=True, array_like=True):
         """Positions of the key columns in a row, in key order."""
         position = {column.name: index for index, column in enumerate(self.columns)}
         return tuple(position[name] for name in self.key)
+
+
+# A key may be 16 KiB of text, and this is for a line of a log and a header of a message.
+_SHOWN = 60
+
+
+def key_text(names: Sequence[str], values: Sequence[Any]) -> str:
+    """A key for people, for example ``id=5, part='a'``; long values are cut."""
+    shown = (text if len(text) <= _SHOWN else text[:_SHOWN] + "..." for text in map(repr, values))
+    return ", ".join(f"{name}={text}" for name, text in zip(names, shown, strict=False))

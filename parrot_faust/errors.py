@@ -105,18 +105,22 @@ class RowRefused(TerminalError):
         self.table, self.reason = table, reason
         super().__init__(f"{table}: {reason}")
 
+    def of(self, key: str) -> str:
+        """The same sentence, with the key of the row."""
+        return f"{self.table}: key ({key}): {self.reason}"
+
 
 class ValueRefused(RowRefused):
-    """A value does not fit its column in the store."""
+    """A value does not fit its column in the store. `type` is the column's type there."""
 
-    def __init__(self, table: str, column: str, reason: str) -> None:
-        self.column = column
-        super().__init__(table, f"column {column}: {reason}")
+    def __init__(self, table: str, column: str, type: str, reason: str) -> None:
+        self.column, self.type = column, type
+        super().__init__(table, f"column {column} ({type}): {reason}")
 
 
 class RowTooLarge(RowRefused):
-    """A row is larger than what holds it. Sizes in bytes."""
+    """A row, or the part of it that `what` names, is larger than what holds it. Sizes in bytes."""
 
-    def __init__(self, table: str, size: int, limit: int) -> None:
+    def __init__(self, table: str, size: int, limit: int, *, what: str = "the row") -> None:
         self.size, self.limit = size, limit
-        super().__init__(table, f"the row has {size} bytes, the limit is {limit}")
+        super().__init__(table, f"{what} has {size} bytes, the limit is {limit}")

@@ -20,6 +20,11 @@ class How(StrEnum):
     """The way from the raw value to the canonical one."""
 
     AS_IS = "as is"
+    DAYS = "days"
+    ISO_DAY = "iso date"
+    ISO_TIME = "iso time"
+    ISO_TIMESTAMP = "iso timestamp"
+    MICROS = "micros"
     MILLIS = "millis"
     NANOS = "nanos"
     ZONED = "zoned"
@@ -62,17 +67,20 @@ _PLAIN: Mapping[Base, Meaning] = {
 
 _NAMED: Mapping[str, Meaning] = {
     "org.apache.kafka.connect.data.Decimal": Meaning(_BYTES, Kind.DECIMAL, How.DECIMAL),
-    "org.apache.kafka.connect.data.Date": Meaning(_INTEGER, Kind.DATE),
+    "org.apache.kafka.connect.data.Date": Meaning(_INTEGER, Kind.DATE, How.DAYS),
     "org.apache.kafka.connect.data.Time": Meaning(_INTEGER, Kind.TIME, How.MILLIS),
     "org.apache.kafka.connect.data.Timestamp": Meaning(_INTEGER, Kind.TIMESTAMP, How.MILLIS),
     "io.debezium.data.VariableScaleDecimal": Meaning(_STRUCT, Kind.DECIMAL, How.VARIABLE_DECIMAL),
-    "io.debezium.time.Date": Meaning(_INTEGER, Kind.DATE),
+    "io.debezium.time.Date": Meaning(_INTEGER, Kind.DATE, How.DAYS),
+    "io.debezium.time.IsoDate": Meaning(_STRING, Kind.DATE, How.ISO_DAY),
+    "io.debezium.time.IsoTime": Meaning(_STRING, Kind.TIME, How.ISO_TIME),
+    "io.debezium.time.IsoTimestamp": Meaning(_STRING, Kind.TIMESTAMP, How.ISO_TIMESTAMP),
     "io.debezium.time.Time": Meaning(_INTEGER, Kind.TIME, How.MILLIS),
     "io.debezium.time.MicroTime": Meaning(_INTEGER, Kind.TIME),
-    "io.debezium.time.NanoTime": Meaning(_INTEGER, Kind.TIME, How.NANOS),
+    "io.debezium.time.NanoTime": Meaning(_INTEGER, Kind.TIME, How.NANOS, "nanos"),
     "io.debezium.time.Timestamp": Meaning(_INTEGER, Kind.TIMESTAMP, How.MILLIS),
-    "io.debezium.time.MicroTimestamp": Meaning(_INTEGER, Kind.TIMESTAMP),
-    "io.debezium.time.NanoTimestamp": Meaning(_INTEGER, Kind.TIMESTAMP, How.NANOS),
+    "io.debezium.time.MicroTimestamp": Meaning(_INTEGER, Kind.TIMESTAMP, How.MICROS),
+    "io.debezium.time.NanoTimestamp": Meaning(_INTEGER, Kind.TIMESTAMP, How.NANOS, "nanos"),
     "io.debezium.time.ZonedTimestamp": Meaning(_STRING, Kind.TIMESTAMP, How.ZONED, "zoned"),
     "io.debezium.time.ZonedTime": Meaning(_STRING, Kind.STRING, How.AS_IS, "zonedtime"),
     "io.debezium.time.Interval": Meaning(_STRING, Kind.STRING, How.AS_IS, "interval"),
@@ -85,7 +93,7 @@ _NAMED: Mapping[str, Meaning] = {
     "io.debezium.data.EnumSet": Meaning(_STRING, Kind.STRING, How.AS_IS, "enumset"),
     "io.debezium.data.Xml": Meaning(_STRING, Kind.STRING, How.AS_IS, "xml"),
     "io.debezium.data.Ltree": Meaning(_STRING, Kind.STRING, How.AS_IS, "ltree"),
-    "io.debezium.data.TsVector": Meaning(_STRING, Kind.STRING, How.AS_IS, "tsvector"),
+    "io.debezium.data.Tsvector": Meaning(_STRING, Kind.STRING, How.AS_IS, "tsvector"),
     "io.debezium.data.Bits": Meaning(_BYTES, Kind.BYTES, How.AS_IS, "bits"),
     "io.debezium.data.FloatVector": Meaning(_ARRAY, Kind.STRING, How.TEXT, "vector"),
     "io.debezium.data.DoubleVector": Meaning(_ARRAY, Kind.STRING, How.TEXT, "vector"),
@@ -131,6 +139,9 @@ def column_of(name: str, shape: Shape) -> Column:
     """The column that a field makes."""
     meaning = meaning_of(name, shape)
     if meaning.how is How.DECIMAL:
+        if (zeros := whole_digits(shape)) is not None:
+            precision = None if shape.precision is None else shape.precision + zeros
+            return Column(name, Kind.DECIMAL, shape.optional, precision, 0)
         return Column(name, Kind.DECIMAL, shape.optional, shape.precision, shape.scale)
     semantic = meaning.semantic or ("enum" if shape.symbols else "")
     return Column(name, meaning.kind, shape.optional, semantic=semantic)
@@ -144,14 +155,32 @@ def converter_of(name: str, shape: Shape) -> Converter | None:
     how = meaning_of(name, shape).how
     if how is How.DECIMAL:
         scale = shape.scale or 0
+        if whole_digits(shape) is not None:
+            return lambda raw: values.whole(values.decimal_of_bytes(raw, scale))
         return lambda raw: values.decimal_of_bytes(raw, scale)
     if how is How.TEXT:
         return text_maker(shape)
     return _CONVERTERS[how]
 
 
+def whole_digits(shape: Shape) -> int | None:
+    """How many zeros end every number of a column like numeric(5,-2); None for all others.
+
+    Debezium reads the scale's 11 bits without their sign: 2046 stands for -2. PostgreSQL's scales end at 1,000.
+    """
+    scale = shape.scale or 0
+    if scale < 0:
+        return -scale
+    return 2048 - scale if 1000 < scale < 2048 else None
+
+
 _CONVERTERS: Mapping[How, Converter | None] = {
     How.AS_IS: None,
+    How.DAYS: values.day,
+    How.ISO_DAY: values.day_of_text,
+    How.ISO_TIME: values.time_of_text,
+    How.ISO_TIMESTAMP: values.local_timestamp,
+    How.MICROS: values.micros,
     How.MILLIS: values.micros_of_millis,
     How.NANOS: values.micros_of_nanos,
     How.ZONED: values.zoned_timestamp,

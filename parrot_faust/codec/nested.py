@@ -40,7 +40,9 @@ def _plain(shape: Shape) -> Callable[[Any], Any]:
         return _nullable(lambda value: f"{values.decimal_of_bytes(_bytes(value), scale):f}")
     if shape.base is Base.BYTES:
         return _nullable(lambda value: b64encode(_bytes(value)).decode())
-    if shape.base in (Base.FLOAT, Base.DOUBLE):
+    if shape.base is Base.FLOAT:
+        return _nullable(_single)
+    if shape.base is Base.DOUBLE:
         return _nullable(_float)
     if shape.base is Base.ARRAY and shape.items is not None:
         return _array(_plain(shape.items))
@@ -104,6 +106,11 @@ def _float(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def _single(value: Any) -> Any:
+    """Avro carries four bytes and JSON the digits that Java shortened: both become the shortest digits."""
+    return _float(values.shortest_float32(values.float32(value)))
 
 
 def _loose(value: Any) -> Any:

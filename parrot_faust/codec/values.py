@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,7 +14,21 @@ from typing import Any
 from parrot_faust.errors import DecodeError
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-FLOAT32_MAX = 3.4028234663852886e38
+
+# Before these no database has a date or a moment: Julian day 0, 4714-11-24 BC. What is below was wrapped round.
+FIRST_DAY, FIRST_US = -2_440_588, -2_440_588 * 86_400_000_000
+# PostgreSQL's infinite dates, as it keeps them itself.
+INFINITY_DAY, MINUS_INFINITY_DAY = 2**31 - 1, -(2**31)
+# What Debezium makes of them when it reads a snapshot and when it follows the log, as 32 bits and, read from its ISO
+# texts, as the days that it meant.
+_DAYS_OF_INFINITIES = {
+    -622_191_234: INFINITY_DAY,
+    -2_147_472_692: INFINITY_DAY,
+    106_751_991_166: INFINITY_DAY,
+    -625_821_272: MINUS_INFINITY_DAY,
+    -2_147_472_691: MINUS_INFINITY_DAY,
+    106_748_361_128: MINUS_INFINITY_DAY,
+}
 
 # PostgreSQL's infinities as Debezium's microsecond timestamps carry them (the driver's values, which it means as
 # milliseconds). A coarser timestamp or an ISO text that stands for them becomes these, so that they compare equal.
@@ -28,16 +43,35 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 # Years outside 1..9999 are beyond datetime: they are counted by hand.
+_ISO_DATE = re.compile(r"([+-]?\d{4,9})-(\d\d)-(\d\d)Z?")
 _ISO = re.compile(
     r"([+-]?\d{4,9})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)"
 )
 _DAYS_OF_400_YEARS = 146_097
+_SINGLE = struct.Struct("<f")
+_FLOAT32_DIGITS = (6, 7, 8, 9)  # six are always kept by single precision, nine always suffice
 
 
 def integer(value: int) -> int:
     """Return `value`, which must fit 64 bits."""
     if not INT64_MIN <= value <= INT64_MAX:
         raise DecodeError(f"{value} does not fit 64 bits")
+    return value
+
+
+def micros(value: int) -> int:
+    """Microseconds since the epoch that no overflow has made: below the first day only minus infinity is taken."""
+    if value < FIRST_US and value != MINUS_INFINITY_US:
+        raise DecodeError(f"{value} us is before any calendar: a moment beyond 64 bits of microseconds, wrapped round")
+    return value
+
+
+def day(value: int) -> int:
+    """Days since the epoch, PostgreSQL's infinities told from what Debezium makes of them."""
+    if value in _DAYS_OF_INFINITIES:
+        return _DAYS_OF_INFINITIES[value]
+    if not FIRST_DAY <= value <= INFINITY_DAY and value != MINUS_INFINITY_DAY:
+        raise DecodeError(f"day {value} is in no calendar: a date from {FIRST_DAY} days on was expected")
     return value
 
 
@@ -61,6 +95,14 @@ def micros_of_nanos(value: int) -> int:
 def decimal_of_bytes(unscaled: bytes, scale: int) -> Decimal:
     """The number whose big-endian two's complement digits are `unscaled`, exactly."""
     return Decimal(int.from_bytes(unscaled, "big", signed=True)).scaleb(-scale, EXACT)
+
+
+def whole(number: Decimal) -> Decimal:
+    """The same number without digits after the point, which must be zeros."""
+    integral = number.to_integral_value(context=EXACT)
+    if integral != number:
+        raise DecodeError("a decimal of negative scale has digits after the point")
+    return Decimal(int(integral))
 
 
 def unbase64(text: str) -> bytes:
@@ -93,10 +135,27 @@ def float_of_text(value: float | str) -> float:
     return value
 
 
-def float32(value: float) -> float:
-    """A float that single precision can hold."""
-    if math.isfinite(value) and abs(value) > FLOAT32_MAX:
-        raise DecodeError(f"{value} is beyond single precision")
+def float32(value: float | str) -> float:
+    """The number of single precision that is nearest, which is what shortened text like 0.1 stands for."""
+    number = float_of_text(value)
+    try:
+        return float(_SINGLE.unpack(_SINGLE.pack(number))[0])
+    except OverflowError:
+        raise DecodeError(f"{value} is beyond single precision") from None
+
+
+def shortest_float32(value: float) -> float:
+    """The number with the fewest digits that in single precision is `value`: 0.1, not 0.10000000149011612."""
+    if not math.isfinite(value):
+        return value
+    single = _SINGLE.pack(value)
+    for digits in _FLOAT32_DIGITS:
+        short = float(f"{value:.{digits}g}")
+        try:
+            if _SINGLE.pack(short) == single:
+                return short
+        except OverflowError:
+            continue  # rounded up beyond the greatest number
     return value
 
 
@@ -121,11 +180,14 @@ def local_timestamp(text: str) -> int:
 
 
 def day_of_text(text: str) -> int:
-    """Days since the epoch of an ISO date."""
+    """Days since the epoch of an ISO date, any year."""
     try:
         return date.fromisoformat(text.removesuffix("Z")).toordinal() - _EPOCH_DAY
     except ValueError:
-        raise DecodeError(f"{text[:60]!r} is no date") from None
+        match = _ISO_DATE.fullmatch(text)
+    if match is None:
+        raise DecodeError(f"{text[:60]!r} is no date")
+    return day(_far_day(match, text, "no date"))
 
 
 def time_of_text(text: str) -> int:
@@ -146,14 +208,19 @@ def _far_timestamp(text: str) -> int:
     year = int(match[1])
     if abs(year) > _INFINITE_YEAR:
         return INFINITY_US if year > 0 else MINUS_INFINITY_US
-    cycle, within = divmod(year - 2000, 400)  # the calendar repeats itself every 400 years
-    try:
-        day = date(2000 + within, int(match[2]), int(match[3])).toordinal() - _EPOCH_DAY
-    except ValueError:
-        raise DecodeError(f"{text[:60]!r} is no timestamp with a time zone") from None
+    days = _far_day(match, text, "no timestamp with a time zone")
     seconds = (int(match[4]) * 60 + int(match[5])) * 60 + int(match[6] or 0) - _offset_seconds(match[8])
     fraction = int((match[7] or "0").ljust(6, "0")[:6])
-    return integer(((cycle * _DAYS_OF_400_YEARS + day) * 86_400 + seconds) * 1_000_000 + fraction)
+    return integer((days * 86_400 + seconds) * 1_000_000 + fraction)
+
+
+def _far_day(match: re.Match[str], text: str, otherwise: str) -> int:
+    cycle, within = divmod(int(match[1]) - 2000, 400)  # the calendar repeats itself every 400 years
+    try:
+        days = date(2000 + within, int(match[2]), int(match[3])).toordinal() - _EPOCH_DAY
+    except ValueError:
+        raise DecodeError(f"{text[:60]!r} is {otherwise}") from None
+    return cycle * _DAYS_OF_400_YEARS + days
 
 
 def _offset_seconds(text: str) -> int:

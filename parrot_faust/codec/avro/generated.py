@@ -18,7 +18,7 @@ import msgspec
 from models import Op
 from parrot_faust.codec import values
 from parrot_faust.codec.avro import exact, wide
-from parrot_faust.codec.columns import How, converter_of, meaning_of
+from parrot_faust.codec.columns import How, converter_of, meaning_of, whole_digits
 from parrot_faust.codec.event import OPS_BYTES, Origin
 from parrot_faust.codec.shape import INTEGER_BITS, Base, Shape
 from parrot_faust.codec.unset import Row
@@ -32,9 +32,13 @@ ERRORS = (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowE
 _WIDE: dict[int, wide.Wide] = {8: wide.bounded(8), 16: wide.bounded(16), 32: wide.bounded(32), 64: wide.wide}
 _SMALL = {
     How.AS_IS: "(n >> 1) ^ -(n & 1)",
+    How.DAYS: "(n >> 1) ^ -(n & 1)",
+    How.MICROS: "(n >> 1) ^ -(n & 1)",
     How.MILLIS: "((n >> 1) ^ -(n & 1)) * 1000",
     How.NANOS: "((n >> 1) ^ -(n & 1)) // 1000",
 }
+#: What is below these is looked at closely; nearly no value is.
+_LOWEST = {How.DAYS: (values.FIRST_DAY, values.day), How.MICROS: (values.FIRST_US, values.micros)}
 
 
 class _Source:
@@ -220,6 +224,9 @@ def _column(source: _Source, shape: Shape, name: str, target: str) -> None:
     if shape.base in INTEGER_BITS:
         source.add("n = b[p]; p += 1", "if n > 127:")
         source.add(f"    {target}, p = {source.give(_wide_of(shape.base, how))}(b, p, n)")
+        if how in _LOWEST:
+            lowest, look = _LOWEST[how]
+            source.add(f"    if {target} < {lowest}:", f"        {target} = {source.give(look)}({target})")
         source.add("else:", f"    {target} = {_SMALL[how]}")
     elif shape.base is Base.BOOLEAN:
         source.add(f"{target} = bools[b[p]]; p += 1")
@@ -245,7 +252,9 @@ def _column(source: _Source, shape: Shape, name: str, target: str) -> None:
 
 
 def _bytes(source: _Source, shape: Shape, how: How, target: str) -> None:
-    if how is How.DECIMAL:
+    if how is How.DECIMAL and whole_digits(shape) is not None:
+        take = f"{target} = {source.give(converter_of(target, shape))}(b[p:e])"
+    elif how is How.DECIMAL:
         scale = -(shape.scale or 0)
         take = f"{target} = decimal(digits(b[p:e], 'big', signed=True)).scaleb({scale}, exact_context)"
     else:
@@ -272,7 +281,7 @@ def _variable_decimal(source: _Source, target: str) -> None:
 
 def _wide_of(base: Base, how: How) -> wide.Wide:
     read = _WIDE[INTEGER_BITS[base]]
-    if how is How.AS_IS:
+    if how in (How.AS_IS, *_LOWEST):
         return read
     convert = values.micros_of_millis if how is How.MILLIS else values.micros_of_nanos
 

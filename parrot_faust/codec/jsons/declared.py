@@ -12,11 +12,11 @@ import msgspec
 from models import Column, Kind
 from parrot_faust.codec import values
 from parrot_faust.codec.columns import Converter
-from parrot_faust.codec.jsons.typed import FLOAT32, INT64, WIRE
+from parrot_faust.codec.jsons.typed import INT64, WIRE
 from parrot_faust.codec.shape import Base
 from parrot_faust.errors import DecodeError, SettingsError
 
-_DECLARATION = re.compile(r"\s*([a-z0-9]+)\s*(?:\(\s*(\w+)\s*(?:,\s*(\d+)\s*)?\))?\s*(base64)?\s*")
+_DECLARATION = re.compile(r"\s*([a-z0-9]+)\s*(?:\(\s*(\w+)\s*(?:,\s*(\d+)\s*)?\))?\s*(base64|variable)?\s*")
 _MAX_DIGITS = 1000  # what PostgreSQL lets one declare for NUMERIC
 
 
@@ -33,16 +33,19 @@ def parse(name: str, text: str) -> Declared:
     match = _DECLARATION.fullmatch(text.lower())
     if match is None:
         raise _refused(name, text)
-    word, first, second, base64 = match.groups()
-    if word == "decimal":
-        return _decimal(name, text, first, second, bool(base64))
-    if word in _UNITS and not base64 and second is None:
+    word, first, second, sent_as = match.groups()
+    if word == "decimal" and sent_as == "variable" and first is None:
+        return Declared(Column(name, Kind.DECIMAL), dict[str, Any], values.variable_decimal)
+    if word == "decimal" and sent_as != "variable":
+        return _decimal(name, text, first, second, bool(sent_as))
+    if word in _UNITS and not sent_as and second is None:
         kind, of_text = _UNITS[word]
         scaled = _SCALES[word].get(first or "")
         if scaled is None:
             raise _refused(name, text)
-        return Declared(Column(name, kind), INT64 | str, _either(scaled, of_text))
-    if word not in _SIMPLE or first or base64:
+        semantic = "nanos" if first == "ns" else ""
+        return Declared(Column(name, kind, semantic=semantic), INT64 | str, _either(scaled, of_text))
+    if word not in _SIMPLE or first or sent_as:
         raise _refused(name, text)
     kind, wire, convert, semantic = _SIMPLE[word]
     return Declared(Column(name, kind, semantic=semantic), wire, convert)
@@ -86,7 +89,8 @@ def _either(of_number: Callable[[int], int], of_text: Callable[[str], int]) -> C
 
 
 def _refused(name: str, text: str) -> SettingsError:
-    known = ", ".join([*_SIMPLE, *_UNITS, "decimal(P,S)", "decimal(P,S) base64", "time(ms)", "timestamp(ms)"])
+    decimals = ("decimal(P,S)", "decimal(P,S) base64", "decimal variable")
+    known = ", ".join([*_SIMPLE, *_UNITS, *decimals, "time(ms)", "timestamp(ms)"])
     return SettingsError(f"column {name}: {text!r} is no type that can be declared; known are {known}")
 
 
@@ -96,7 +100,7 @@ _SIMPLE: Mapping[str, tuple[Kind, Any, Converter | None, str]] = {
     "int16": (Kind.INT16, WIRE[Base.INT16], None, ""),
     "int32": (Kind.INT32, WIRE[Base.INT32], None, ""),
     "int64": (Kind.INT64, INT64, None, ""),
-    "float32": (Kind.FLOAT32, FLOAT32 | str, values.float_of_text, ""),
+    "float32": (Kind.FLOAT32, float | str, values.float32, ""),
     "float64": (Kind.FLOAT64, float | str, values.float_of_text, ""),
     "string": (Kind.STRING, str, None, ""),
     "bytes": (Kind.BYTES, bytes, None, ""),
@@ -111,7 +115,7 @@ _UNITS: Mapping[str, tuple[Kind, Callable[[str], int]]] = {
 }
 #: What a number means by the unit in parentheses; microseconds are what Debezium sends by default.
 _SCALES: Mapping[str, Mapping[str, Callable[[int], int]]] = {
-    "date": {"": values.integer, "d": values.integer},
+    "date": {"": values.day, "d": values.day},
     "time": {
         "": values.integer,
         "us": values.integer,
@@ -119,8 +123,8 @@ _SCALES: Mapping[str, Mapping[str, Callable[[int], int]]] = {
         "ns": values.micros_of_nanos,
     },
     "timestamp": {
-        "": values.integer,
-        "us": values.integer,
+        "": values.micros,
+        "us": values.micros,
         "ms": values.micros_of_millis,
         "ns": values.micros_of_nanos,
     },

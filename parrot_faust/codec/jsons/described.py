@@ -160,9 +160,9 @@ def _fields(row: Shape, *, words: bool = False) -> list[typed.Field]:
     """How to decode a row's fields. With `words`, floats may be the words for what JSON has no number for."""
     fields = []
     for (name, shape), convert in zip(row.fields, Fields(row).converters, strict=True):
-        wire = typed.FLOAT32 if shape.base is Base.FLOAT else typed.WIRE[shape.base]
-        if shape.base in (Base.FLOAT, Base.DOUBLE):
-            wire, convert = (wire | str, values.float_of_text) if words else (wire, None)
+        wire = typed.WIRE[shape.base]
+        if words and shape.base in (Base.FLOAT, Base.DOUBLE):
+            wire, convert = wire | str, convert or values.float_of_text
         fields.append(typed.Field(name, wire | None if shape.optional else wire, not shape.optional, convert))
     return fields
 

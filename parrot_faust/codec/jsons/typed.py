@@ -20,7 +20,6 @@ T = TypeVar("T")
 ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 INT64 = Annotated[int, msgspec.Meta(ge=values.INT64_MIN, le=values.INT64_MAX)]
-FLOAT32 = Annotated[float, msgspec.Meta(ge=-values.FLOAT32_MAX, le=values.FLOAT32_MAX)]
 
 #: The type to decode a Connect type into. What is nested comes as it is.
 WIRE: dict[Base, Any] = {

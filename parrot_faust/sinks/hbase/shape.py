@@ -8,7 +8,7 @@ from typing import Any
 
 import thriftpy2
 
-from models import Kind, Row, RowFailure, RowOp, TableSchema
+from models import Kind, Row, RowFailure, RowOp, TableSchema, key_text
 from parrot_faust.errors import RowRefused, RowTooLarge, ValueRefused
 from parrot_faust.sinks.hbase.cells import (
     CELL_LIMIT,
@@ -36,6 +36,7 @@ class Shape:
     def __init__(self, schema: TableSchema, target: str, family: bytes) -> None:
         self._table = schema.table
         self._names = [column.name for column in schema.columns]
+        self._kinds = [column.kind.value for column in schema.columns]
         self._qualifiers = [name.encode() for name in self._names]
         self._encoders: list[Encode] = [encoder(column) for column in schema.columns]
         self._types: list[type] = [TYPES.get(column.kind, int) for column in schema.columns]
@@ -52,8 +53,14 @@ class Shape:
             try:
                 made.append((index, *self._mutation(row)))
             except RowRefused as error:
-                failures.append(RowFailure(index, False, type(error).__name__, str(error)))
+                failures.append(RowFailure(index, False, type(error).__name__, error.of(self._key_text(row))))
         return made, failures
+
+    def _key_text(self, row: Row) -> str:
+        values = row.values
+        if row.op != RowOp.DELETE:
+            values = tuple(values[position] for position in self._key if position < len(values))
+        return key_text([self._names[position] for position in self._key], values)
 
     def _mutation(self, row: Row) -> tuple[Any, Any]:
         values, unset = row.values, row.unset
@@ -73,7 +80,8 @@ class Shape:
             else:
                 data = self._cell(position, value)
                 if len(data) + len(qualifier) + len(key) > self._cell_limit:
-                    raise RowTooLarge(f"{self._table}, column {self._names[position]}", len(data), CELL_LIMIT)
+                    what = f"column {self._names[position]} ({self._kinds[position]}): the cell"
+                    raise RowTooLarge(self._table, len(data), CELL_LIMIT, what=what)
                 cells.append(
                     api.TColumnValue(family=self._family, qualifier=qualifier, value=data, timestamp=row.version)
                 )
@@ -111,8 +119,8 @@ class Shape:
         except UnicodeEncodeError as error:
             raise RowRefused(self._table, f"the key is not valid Unicode: {error.reason}") from None
         if len(key) > self._key_limit:
-            raise RowTooLarge(f"{self._table} (the row key alone)", len(key), self._key_limit)
+            raise RowTooLarge(self._table, len(key), self._key_limit, what="the row key")
         return key
 
     def _refused(self, position: int, reason: str) -> ValueRefused:
-        return ValueRefused(self._table, self._names[position], reason)
+        return ValueRefused(self._table, self._names[position], self._kinds[position], reason)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models import TableSchema
+from models import Kind, TableSchema
 from parrot_faust.errors import TableRefused
-from parrot_faust.sinks.kudu.mapping import StoreColumn, store_columns
+from parrot_faust.sinks.kudu.mapping import TYPES, StoreColumn, store_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Layout:
     """For every column of `store`, in Kudu's order, where its value comes from.
 
     `positions` are places in a source row, None for a column that the source does not have (any more). `key_positions`
-    are places in a row's key, for Kudu's key columns.
+    are places in a row's key, for Kudu's key columns. `texts` are the places in `store` of decimals kept as text.
     """
 
     table: str
@@ -31,6 +31,7 @@ class Layout:
     store: StoreTable
     positions: tuple[int | None, ...]
     key_positions: tuple[int, ...]
+    texts: frozenset[int]
 
 
 def missing_columns(schema: TableSchema, store: StoreTable) -> tuple[StoreColumn, ...]:
@@ -63,10 +64,16 @@ def missing_columns(schema: TableSchema, store: StoreTable) -> tuple[StoreColumn
 def lay_out(schema: TableSchema, store: StoreTable) -> Layout:
     """The layout of rows of `schema` in `store`, which has every column of theirs."""
     place = {column.name: index for index, column in enumerate(schema.columns)}
+    decimals = {column.name for column in schema.columns if column.kind is Kind.DECIMAL}
     return Layout(
         table=schema.table,
         width=len(schema.columns),
         store=store,
         positions=tuple(place.get(column.name) for column in store.columns),
         key_positions=tuple(schema.key.index(column.name) for column in store.columns[: store.keys]),
+        texts=frozenset(
+            index
+            for index, column in enumerate(store.columns)
+            if column.name in decimals and column.type == TYPES[Kind.STRING]
+        ),
     )

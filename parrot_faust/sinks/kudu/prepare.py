@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from models import Row, RowFailure, RowOp
+from models import Row, RowFailure, RowOp, key_text
 from parrot_faust.errors import RowRefused, RowTooLarge, ValueRefused
 from parrot_faust.sinks.kudu.layout import Layout
-from parrot_faust.sinks.kudu.values import Convert, Misfit, Values, converter
+from parrot_faust.sinks.kudu.values import Convert, Misfit, Values, converter, decimal_texts
 
 MAX_KEY = 16 * 1024  # bytes of an encoded key, Kudu's --max_encoded_key_size_bytes
 #: Bytes of a key column in the encoded key; text and bytes are counted each time.
@@ -42,7 +42,9 @@ class Preparer:
         self.layout = layout
         columns = layout.store.columns
         self._keys = layout.store.keys
-        self._converters: tuple[Convert, ...] = tuple(converter(column) for column in columns)
+        self._converters: tuple[Convert, ...] = tuple(
+            decimal_texts if index in layout.texts else converter(column) for index, column in enumerate(columns)
+        )
         self._required = tuple(index for index, column in enumerate(columns) if not column.nullable)
         variable = [index for index, column in enumerate(columns[: self._keys]) if column.type not in KEY_WIDTH]
         self._variable_keys = tuple(variable)
@@ -66,9 +68,15 @@ class Preparer:
                 try:
                     prepared.operations.extend(convert([pair]))
                 except RowRefused as error:
-                    failure = RowFailure(pair[0], False, type(error).__name__, str(error))
+                    failure = RowFailure(pair[0], False, type(error).__name__, error.of(self._key_text(pair[1])))
                     prepared.failures.append(failure)
         return prepared
+
+    def _key_text(self, row: Row) -> str:
+        layout = self.layout
+        places = layout.key_positions if row.op is RowOp.DELETE else layout.positions[: self._keys]
+        names = [column.name for column in layout.store.columns[: self._keys]]
+        return key_text(names, [row.values[place] for place in places if place is not None and place < len(row.values)])
 
     def _upserts(self, pairs: list[tuple[int, Row]]) -> list[Operation]:
         if not pairs:
@@ -130,7 +138,7 @@ class Preparer:
                 len(row[index]) + (0 if index == last else row[index].count(0) + 2) for index in self._variable_keys
             )
             if size > MAX_KEY:
-                raise RowTooLarge(f"{self.layout.table} (the key alone)", size, MAX_KEY)
+                raise RowTooLarge(self.layout.table, size, MAX_KEY, what="the key")
 
     def _unset(self, pairs: list[tuple[int, Row]]) -> dict[int, frozenset[int]]:
         """Places in the record to leave, by the row's index; only of rows that have any."""
@@ -144,4 +152,5 @@ class Preparer:
         return found
 
     def _refused(self, index: int, reason: str) -> ValueRefused:
-        return ValueRefused(self.layout.table, self.layout.store.columns[index].name, reason)
+        column = self.layout.store.columns[index]
+        return ValueRefused(self.layout.table, column.name, column.shape, reason)

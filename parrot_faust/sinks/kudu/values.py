@@ -18,6 +18,7 @@ MAX_CELL = 64 * 1024  # bytes, Kudu's --max_cell_size_bytes
 #: Days since 1970 of the first and last date Kudu takes: 0001-01-01 and 9999-12-31.
 FIRST_DATE, LAST_DATE = -719_162, 2_932_896
 MAX_DIGITS = 1_000  # far beyond what Kudu holds: longer numbers are not worth multiplying out
+SHOWN = 50  # characters of a number in a message
 EXACT_FLOAT = 2**53  # integers up to here are floats without loss
 
 Values = Sequence[Any]
@@ -111,10 +112,33 @@ def decimals(precision: int, scale: int) -> Convert:
             wrong = next(
                 value for value, number in zip(values, numbers, strict=True) if number and abs(number) >= limit
             )
-            raise Misfit(f"{wrong} has more digits than decimal({precision},{scale}) holds")
+            raise Misfit(f"{shortened(wrong)} has more digits than decimal({precision},{scale}) holds")
         return numbers
 
     return convert
+
+
+def decimal_texts(values: Values) -> Values:
+    """Decimals that no decimal column of Kudu holds: their plain notation as text, without an exponent."""
+    return texts([None if value is None else plain_decimal(value) for value in values])
+
+
+def plain_decimal(text: str) -> str:
+    """`text` without an exponent; what is no finite number stays as it is."""
+    if "E" not in text and "e" not in text:
+        return text
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise Misfit(f"{shortened(text)} is no decimal number") from error
+    if number.is_finite() and abs(number.adjusted()) > MAX_CELL:
+        raise Misfit(f"{shortened(text)} has more digits than the {MAX_CELL} bytes that Kudu takes in a cell")
+    return format(number, "f") if number.is_finite() else text
+
+
+def shortened(text: str) -> str:
+    """The beginning of a number that may have thousands of digits."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def exact_unscaled(text: str, scale: int) -> int:
@@ -125,7 +149,7 @@ def exact_unscaled(text: str, scale: int) -> int:
         raise Misfit(f"{text[:50]!r} is no decimal number") from error
     sign, digits, exponent = number.as_tuple()
     if isinstance(exponent, str):
-        raise Misfit(f"{text} is a number that no decimal column of Kudu can hold")
+        raise Misfit(f"{shortened(text)} is a number that no decimal column of Kudu can hold")
     if len(digits) > MAX_DIGITS:
         raise Misfit(f"a number has {len(digits)} digits")
     unsigned = int("".join(map(str, digits)))

@@ -63,7 +63,7 @@ class Field:
             kind |= {
                 "logicalType": "decimal",
                 "scale": self.scale,
-                "precision": self.precision or 64,
+                "precision": max(self.precision or 64, self.scale),
                 "connect.parameters": {"scale": str(self.scale), "connect.decimal.precision": str(self.precision)},
             }
         return ["null", kind] if self.optional else kind

@@ -103,6 +103,10 @@ def test_a_delete_before_anything_else_has_its_key() -> None:
         ("decimal(10,2)", "12.30", Kind.DECIMAL, Decimal("12.30")),
         ("decimal(10,2) base64", "AeJA", Kind.DECIMAL, Decimal("1234.56")),
         ("decimal", "1e3", Kind.DECIMAL, Decimal("1E+3")),
+        ("decimal variable", {"scale": 3, "value": "AeJA"}, Kind.DECIMAL, Decimal("123.456")),
+        ("float32", 0.1, Kind.FLOAT32, 0.10000000149011612),
+        ("float32", 3.4028235e38, Kind.FLOAT32, 3.4028234663852886e38),
+        ("date", "+12024-01-01Z", Kind.DATE, 3_672_148),
         ("timestamp", 1_700_000_000_123_456, Kind.TIMESTAMP, 1_700_000_000_123_456),
         ("timestamp", "2023-11-14T22:13:20.5Z", Kind.TIMESTAMP, 1_700_000_000_500_000),
         ("timestamp", "2023-11-14T22:13:20.5", Kind.TIMESTAMP, 1_700_000_000_500_000),
@@ -131,7 +135,18 @@ def test_a_declared_type_decides(declared: str, raw: Any, kind: Kind, value: Any
 
 @pytest.mark.parametrize(
     ("declared", "raw"),
-    [("int8", 128), ("decimal(10,2)", "A+g="), ("decimal(10,2)", "NaN"), ("date", "soon"), ("bytes", "?"), ("bool", 1)],
+    [
+        ("int8", 128),
+        ("decimal(10,2)", "A+g="),
+        ("decimal(10,2)", "NaN"),
+        ("date", "soon"),
+        ("bytes", "?"),
+        ("bool", 1),
+        ("decimal variable", "1.5"),
+        ("float32", 1e39),
+        ("timestamp", -(2**63)),
+        ("date", -3_000_000),
+    ],
 )
 def test_a_value_that_is_not_of_its_declared_type_names_the_column(declared: str, raw: Any) -> None:
     (failure,) = Decoder(columns={TOPIC: {"x": declared}}).decode(TOPIC, [event({"id": 2, "x": raw})]).failures

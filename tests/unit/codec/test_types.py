@@ -12,7 +12,13 @@ from debezium_events import DECIMAL, TOPIC, Field, Table, records, unscaled
 
 from models import Column, Kind
 from parrot_faust.codec import Decoder
-from parrot_faust.codec.values import INFINITY_US, MINUS_INFINITY_US, zoned_timestamp
+from parrot_faust.codec.values import (
+    INFINITY_DAY,
+    INFINITY_US,
+    MINUS_INFINITY_DAY,
+    MINUS_INFINITY_US,
+    zoned_timestamp,
+)
 from parrot_faust.errors import DecodeError
 
 _US = 1_700_000_000_123_456
@@ -44,11 +50,50 @@ CASES: list[tuple[Field, Any, Column, Any]] = [
         Decimal("-0.0001"),
     ),
     (Field("v", "int32", "io.debezium.time.Date"), -1, Column("v", Kind.DATE), -1),
+    (Field("v", "int32", "io.debezium.time.Date"), -2_440_588, Column("v", Kind.DATE), -2_440_588),
+    # PostgreSQL's infinite dates, as Debezium reads them in a snapshot and in the log.
+    (Field("v", "int32", "io.debezium.time.Date"), -622_191_234, Column("v", Kind.DATE), INFINITY_DAY),
+    (Field("v", "int32", "io.debezium.time.Date"), -2_147_472_692, Column("v", Kind.DATE), INFINITY_DAY),
+    (Field("v", "int32", "io.debezium.time.Date"), -625_821_272, Column("v", Kind.DATE), MINUS_INFINITY_DAY),
+    (Field("v", "int32", "io.debezium.time.Date"), -2_147_472_691, Column("v", Kind.DATE), MINUS_INFINITY_DAY),
+    (Field("v", "string", "io.debezium.time.IsoDate"), "2024-02-29Z", Column("v", Kind.DATE), 19_782),
+    (Field("v", "string", "io.debezium.time.IsoDate"), "-0043-03-15Z", Column("v", Kind.DATE), -735_160),
+    (Field("v", "string", "io.debezium.time.IsoDate"), "+292278994-08-16Z", Column("v", Kind.DATE), INFINITY_DAY),
+    (Field("v", "string", "io.debezium.time.IsoDate"), "-5877611-06-21Z", Column("v", Kind.DATE), INFINITY_DAY),
+    (Field("v", "string", "io.debezium.time.IsoDate"), "+292269055-12-02Z", Column("v", Kind.DATE), MINUS_INFINITY_DAY),
+    (Field("v", "string", "io.debezium.time.IsoDate"), "-5877611-06-22Z", Column("v", Kind.DATE), MINUS_INFINITY_DAY),
+    (Field("v", "string", "io.debezium.time.IsoTime"), "23:59:59.999999Z", Column("v", Kind.TIME), 86_399_999_999),
+    (
+        Field("v", "string", "io.debezium.time.IsoTimestamp"),
+        "+294247-01-10T04:00:25.2Z",
+        Column("v", Kind.TIMESTAMP),
+        INFINITY_US,
+    ),
+    (
+        Field("v", "int64", "io.debezium.time.MicroTimestamp"),
+        MINUS_INFINITY_US,
+        Column("v", Kind.TIMESTAMP),
+        MINUS_INFINITY_US,
+    ),
+    # numeric(5,-2): Debezium reads the scale's 11 bits without their sign.
+    (
+        Field("v", "bytes", DECIMAL, scale=2046, precision=5),
+        unscaled(Decimal(1_234_500), 2046),
+        Column("v", Kind.DECIMAL, precision=7, scale=0),
+        Decimal(1_234_500),
+    ),
+    (Field("v", "float"), 0.10000000149011612, Column("v", Kind.FLOAT32), 0.10000000149011612),
+    (
+        Field("v", "array", items=Field("i", "float")),
+        [0.10000000149011612, 3.4028234663852886e38, None],
+        Column("v", Kind.STRING, semantic="array"),
+        "[0.1,3.4028235e38,null]",
+    ),
     (Field("v", "int32", "org.apache.kafka.connect.data.Date"), 19_000, Column("v", Kind.DATE), 19_000),
     (Field("v", "int32", "io.debezium.time.Time"), 3_600_001, Column("v", Kind.TIME), 3_600_001_000),
     (Field("v", "int32", "org.apache.kafka.connect.data.Time"), 5, Column("v", Kind.TIME), 5_000),
     (Field("v", "int64", "io.debezium.time.MicroTime"), 86_399_999_999, Column("v", Kind.TIME), 86_399_999_999),
-    (Field("v", "int64", "io.debezium.time.NanoTime"), 1_999, Column("v", Kind.TIME), 1),
+    (Field("v", "int64", "io.debezium.time.NanoTime"), 1_999, Column("v", Kind.TIME, semantic="nanos"), 1),
     (Field("v", "int64", "io.debezium.time.Timestamp"), -1, Column("v", Kind.TIMESTAMP), -1_000),
     (
         Field("v", "int64", "org.apache.kafka.connect.data.Timestamp"),
@@ -64,7 +109,12 @@ CASES: list[tuple[Field, Any, Column, Any]] = [
         Column("v", Kind.TIMESTAMP),
         MINUS_INFINITY_US,
     ),
-    (Field("v", "int64", "io.debezium.time.NanoTimestamp"), _US * 1000 + 999, Column("v", Kind.TIMESTAMP), _US),
+    (
+        Field("v", "int64", "io.debezium.time.NanoTimestamp"),
+        _US * 1000 + 999,
+        Column("v", Kind.TIMESTAMP, semantic="nanos"),
+        _US,
+    ),
     (
         Field("v", "string", "io.debezium.time.ZonedTimestamp"),
         "2023-11-14T23:13:20.123456+01:00",
@@ -147,6 +197,16 @@ def test_floats_that_json_has_no_number_for_come_as_words(word: str, check: Any)
     assert check(segment.changes[0].after[1])  # type: ignore[index]
 
 
+def test_single_precision_is_the_same_number_from_avro_and_from_shortened_text() -> None:
+    table = table_of(Field("v", "float"))
+    for written, number in ((0.1, 0.10000000149011612), (3.4028235e38, 3.4028234663852886e38), (1.4e-45, 2**-149)):
+        for form in ("avro", "described"):
+            raw = written if form == "described" else number
+            record = getattr(table, form)("c", None, {"id": 1, "v": raw})
+            (segment,) = decoder_of(table).decode(TOPIC, records(record)).segments
+            assert segment.changes[0].after == (1, number)
+
+
 @pytest.mark.parametrize(
     ("text", "micros"),
     [
@@ -184,6 +244,10 @@ def test_a_text_that_is_no_moment_is_refused(text: str) -> None:
             {"scale": 2**30, "value": b""},
         ),
         (Field("v", "int32", "io.debezium.time.ZonedTimestamp"), 1),
+        (Field("v", "int32", "io.debezium.time.Date"), -2_440_589),
+        # 294276-12-31, PostgreSQL's last moment, is beyond 64 bits of microseconds: Debezium wraps it round.
+        (Field("v", "int64", "io.debezium.time.MicroTimestamp"), -9_223_372_036_853_775_810),
+        (Field("v", "string", "io.debezium.time.IsoTime"), "25:00:00Z"),
         (Field("v", "bytes", DECIMAL, scale=10**9, precision=2 * 10**9), b"\x01"),
     ],
 )

@@ -48,6 +48,33 @@ def test_unset_places_are_those_of_kudus_order() -> None:
     assert (first.unset, second.unset) == (frozenset({2}), frozenset())
 
 
+def test_decimals_that_kudu_keeps_as_text_have_no_exponent() -> None:
+    schema = TableSchema.of("t", (Column("id", Kind.INT64, False), Column("n", Kind.DECIMAL)), ("id",), relation="t")
+    texts = Preparer(lay_out(schema, StoreTable("t", store_columns(schema), 1)))
+    rows = [upsert(1, "1E-7"), upsert(2, "-1.5E+3"), upsert(3, "12.50"), upsert(4, None)]
+    records = [operation.record for operation in texts.prepare(rows).operations]
+    assert records == [(1, b"0.0000001"), (2, b"-1500"), (3, b"12.50"), (4, None)]
+    (failure,) = texts.prepare([upsert(5, "1E+70000")]).failures
+    assert "id=5" in failure.message
+    assert "65536" in failure.message
+
+
+def test_a_refusal_names_table_key_column_type_and_limit() -> None:
+    rows = [upsert("x" * 65537, 6, "k", None), upsert("n", 7, "k", "123456789.00"), upsert("n", 8, "k" * 20_000, None)]
+    cell, digits, key = (failure.message for failure in preparer().prepare(rows).failures)
+    assert cell == (
+        "shop.public.t: key (code='k', id=6): column name (string): 65537 bytes are more than the 65536 that Kudu "
+        "takes in a cell"
+    )
+    assert digits == (
+        "shop.public.t: key (code='k', id=7): column price (decimal(10,2)): 123456789.00 has more digits than "
+        "decimal(10,2) holds"
+    )
+    assert key.startswith("shop.public.t: key (code='kkkk")
+    assert key.endswith("id=8): the key has 20010 bytes, the limit is 16384")
+    assert len(key) < 200
+
+
 def test_bad_rows_are_named_and_their_neighbours_prepared() -> None:
     rows = [
         upsert("fine", 1, "k", "1.00"),
