@@ -6,6 +6,7 @@
     ├── SettingsError              a setting is missing or wrong: file, line, what was meant
     ├── RuleError                  a rule file is refused: file, line, column, what was meant
     ├── DistributionError          the local distribution can't do what was asked
+    ├── ConnectError               Kafka Connect does not answer, or refuses what was asked
     ├── TransientError             trying again may help
     │   ├── SinkUnavailable        a store does not answer, or not in time
     │   ├── RegistryUnavailable    the schema registry does not answer
@@ -48,6 +49,14 @@ class RuleError(ParrotError):
 
 class DistributionError(ParrotError):
     """The local distribution can't do what was asked; the text says what to do."""
+
+
+class ConnectError(ParrotError):
+    """Kafka Connect does not answer, or refuses; `status` is its HTTP status, 0 when it did not answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class TransientError(ParrotError):

@@ -19,6 +19,7 @@ COMMANDS = {
     "fetch": ("local", "fetch"),
     "sql": ("look", "sql"),
     "rows": ("look", "rows"),
+    "connector": ("connector", "connector"),
     "demo": ("demo", "demo"),
     "bench": ("bench", "bench"),
 }

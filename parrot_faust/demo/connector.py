@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.error
-import urllib.request
-from typing import Any
-
+from parrot_faust.connect import Connect
 from parrot_faust.distribution import Addresses
-from parrot_faust.errors import DistributionError
 
 PREFIX = "shop"
-ANSWER_TIMEOUT_S = 15
 RUNNING_TIMEOUT_S = 60
 
 
@@ -63,48 +56,19 @@ def config(addresses: Addresses, name: str, tables: list[str], form: str, prefix
 
 
 def create(connect: str, name: str, settings: dict[str, str]) -> None:
-    """Make the connector and wait until its task runs. Raise DistributionError with Connect's words otherwise."""
-    _call(connect, f"/connectors/{name}/config", "PUT", settings)
-    deadline = time.monotonic() + RUNNING_TIMEOUT_S
-    while time.monotonic() < deadline:
-        try:
-            status = _call(connect, f"/connectors/{name}/status", "GET")
-        except DistributionError:
-            status = {"tasks": []}  # Connect has not begun with it yet
-        states = [task["state"] for task in status["tasks"]]
-        if "FAILED" in states:
-            trace = status["tasks"][0].get("trace", "")
-            raise DistributionError(f"the connector failed: {trace.splitlines()[0] if trace else 'no reason given'}")
-        if states and all(state == "RUNNING" for state in states):
-            return
-        time.sleep(0.2)
-    raise DistributionError(f"the connector {name} did not run within {RUNNING_TIMEOUT_S} s")
+    """Make the connector and wait until its task runs. Raise ConnectError with Connect's words otherwise."""
+    client = Connect(connect)
+    client.put(name, settings)
+    client.wait(name, lambda status: status.running, RUNNING_TIMEOUT_S)
 
 
 def remove_all(connect: str) -> None:
     """Delete the connectors of former demo runs."""
-    for name in _call(connect, "/connectors", "GET"):
+    for name in Connect(connect).names():
         if name.startswith("parrot_demo_"):
             remove(connect, name)
 
 
 def remove(connect: str, name: str) -> None:
     """Delete a connector."""
-    _call(connect, f"/connectors/{name}", "DELETE")
-
-
-def _call(connect: str, path: str, method: str, body: Any = None) -> Any:
-    request = urllib.request.Request(  # noqa: S310 - an http address of our own
-        f"{connect}{path}",
-        data=json.dumps(body).encode() if body is not None else None,
-        method=method,
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - as above
-            text = answer.read()
-    except urllib.error.HTTPError as error:
-        raise DistributionError(f"Connect refused {method} {path}: {error.read().decode(errors='replace')}") from None
-    except OSError as error:
-        raise DistributionError(f"Connect does not answer at {connect}: {error}") from None
-    return json.loads(text) if text else None
+    Connect(connect).delete(name)

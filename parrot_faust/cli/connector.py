@@ -1,0 +1,175 @@
+"""`parrot connector`: the Debezium side of the pipeline, through Kafka Connect's REST API."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from parrot_faust.connect import Connect, ConnectorStatus, read_config, shown
+from parrot_faust.distribution import Local
+from parrot_faust.errors import ConnectError
+
+WAIT_S = 60.0
+POLL_S = 0.5
+UNHEALTHY = 2  # exit status of `list` and `status` when something has failed
+_COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "STOPPED": "yellow", "FAILED": "red"}
+
+
+@click.group()
+@click.option(
+    "--connect", "url", envvar="PARROT_CONNECT", help="Connect's address; the local distribution's if not given."
+)
+@click.pass_context
+def connector(context: click.Context, url: str | None) -> None:
+    """List, make and steer the connectors that capture the source.
+
+    \b
+    parrot connector list
+    parrot connector create shop connector.json
+
+    Exit status 2 of `list` and `status` means that something has failed.
+    """
+    context.obj = Connect(url or Local.here().addresses().connect)
+
+
+@connector.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.pass_obj
+def list_(connect: Connect, as_json: bool) -> None:
+    """Show every connector: its state, and that of its tasks."""
+    found = connect.statuses()
+    if as_json:
+        click.echo(json.dumps([_plain(status) for status in found], indent=1))
+    elif not found:
+        click.echo(f"there is no connector at {connect.url}; make one with `parrot connector create NAME FILE`")
+    else:
+        table = Table("connector", "type", "state", "tasks", box=None, header_style="dim")
+        for status in found:
+            tasks = ", ".join(f"{task.id} {_coloured(task.state)}" for task in status.tasks)
+            table.add_row(escape(status.name), status.type, _coloured(status.connector.state), tasks or "[dim]none[/]")
+        Console().print(table)
+    _judge(found)
+
+
+@connector.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with the whole trace of what failed.")
+@click.pass_obj
+def status(connect: Connect, name: str, as_json: bool) -> None:
+    """Show one connector, its settings without secrets, and why it failed if it did."""
+    found, config = connect.status(name), {key: shown(key, value) for key, value in connect.config(name).items()}
+    if as_json:
+        click.echo(json.dumps({**_plain(found), "config": config}, indent=1))
+    else:
+        console = Console()
+        console.print(f"{escape(name)}: {_coloured(found.connector.state)}")
+        for task in found.tasks:
+            console.print(f"  task {task.id}: {_coloured(task.state)} [dim]on {escape(task.worker_id)}[/]")
+        if found.failed:
+            console.print(f"[red]{escape(found.reason)}[/]")
+            console.print(f"[dim]when its cause is mended:[/] parrot connector restart {escape(name)}")
+        table = Table(box=None, show_header=False)
+        for key in sorted(config):
+            table.add_row(f"[dim]{escape(key)}[/]", escape(config[key]))
+        console.print(table)
+    _judge([found])
+
+
+@connector.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def create(connect: Connect, name: str, file: Path) -> None:
+    """Make a connector from a JSON FILE, or give it new settings; every wrong one is named beforehand.
+
+    The file holds the settings, or {"name": ..., "config": {...}} as Connect has it. ${NAME} is taken from the
+    environment, so that no password need be in the file.
+    """
+    config = {**read_config(file), "name": name}
+    if problems := connect.problems(config):
+        lines = "".join(f"\n  {one.name}: {' '.join(one.errors)}" for one in problems)
+        raise ConnectError(f"{file}: Connect refuses these settings:{lines}")
+    connect.put(name, config)
+    connect.wait(name, lambda found: found.running, WAIT_S)
+    click.echo(f"{name} runs")
+
+
+@connector.command()
+@click.argument("name")
+@click.pass_obj
+def pause(connect: Connect, name: str) -> None:
+    """Let a connector hold. What is committed meanwhile stays in the source's log, which grows."""
+    connect.pause(name)
+    connect.wait(name, lambda found: _all(found, "PAUSED"), WAIT_S)
+    click.echo(f"{name} is paused; go on with `parrot connector resume {name}`")
+
+
+@connector.command()
+@click.argument("name")
+@click.pass_obj
+def resume(connect: Connect, name: str) -> None:
+    """Let a paused connector go on where it was."""
+    connect.resume(name)
+    connect.wait(name, lambda found: found.running, WAIT_S)
+    click.echo(f"{name} runs")
+
+
+@connector.command()
+@click.argument("name")
+@click.pass_obj
+def restart(connect: Connect, name: str) -> None:
+    """Start a connector and all its tasks again."""
+    connect.restart(name)
+    # A failed task shows its old failure until the restart has reached it: only what runs in the end counts.
+    found = _settled(connect, name)
+    if found.failed:
+        raise ConnectError(f"{name} failed again: {found.reason or 'it gives no reason'}")
+    click.echo(f"{name} runs")
+
+
+@connector.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def delete(connect: Connect, name: str, yes: bool) -> None:
+    """Delete a connector. Topics and stores keep what they have; a replication slot stays unless it drops its own."""
+    connect.status(name)
+    if not yes:
+        click.confirm(f"delete the connector {name}?", abort=True)
+    connect.delete(name)
+    click.echo(f"{name} is deleted")
+
+
+def _settled(connect: Connect, name: str) -> ConnectorStatus:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        found = connect.status(name)
+        if found.running or time.monotonic() > deadline:
+            return found
+        time.sleep(POLL_S)
+
+
+def _all(found: ConnectorStatus, state: str) -> bool:
+    return found.connector.state == state and all(task.state == state for task in found.tasks)
+
+
+def _plain(status: ConnectorStatus) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(status)
+    return plain
+
+
+def _judge(found: list[ConnectorStatus]) -> None:
+    if any(status.failed for status in found):
+        raise SystemExit(UNHEALTHY)
+
+
+def _coloured(state: str) -> str:
+    return f"[{_COLOURS.get(state, 'dim')}]{escape(state)}[/]"
