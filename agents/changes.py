@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,8 @@ class _Work:
     """What one batch has come to."""
 
     batch: Batch
+    #: Versions by position in the batch, given beforehand where some of its records can't be decoded.
+    versions: Mapping[int, int] | None = None
     pending: list[Awaitable[Any]] = field(default_factory=list)
     outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
 
@@ -110,7 +112,7 @@ class Changes:
         decoded_at = time.perf_counter()
         await asyncio.sleep(0)  # decoding was the longest stretch without yielding: let heartbeats and others in
 
-        work = _Work(batch)
+        work = _Work(batch, versions=_versions_beside_failures(lane.clock, decoded))
         checking = 0.0
         for segment in decoded.segments:
             checking += await self._take_segment(work, lane, segment)
@@ -173,15 +175,18 @@ class Changes:
         try:
             mask = self._masking.of(schema)
         except TableRefused as error:
-            await self._refuse(work, changes, error)
+            await self._refuse(work, lane, changes, error)
             return 0.0
         if announcement := await self._schemas.seen(mask.schema if mask else schema, work.batch):
             work.pending.append(announcement)
             self._tell_of_losses(schema)
-        versions = lane.clock.advance(change.time_us for change in changes)
+        if work.versions is None:
+            versions = lane.clock.advance(change.time_us for change in changes)
+        else:
+            versions = [work.versions[change.index] for change in changes]
 
         started = time.perf_counter()
-        held = await self._check(work, schema, changes, mask)
+        held = await self._check(work, schema, changes, versions, mask)
         checking = time.perf_counter() - started
         if mask:  # rules have seen the original values, nothing after them does
             schema, changes = mask.schema, mask.changes(changes)
@@ -218,7 +223,12 @@ class Changes:
             self._log.info("%s: column %s, %s: %s", schema.table, column.name, loss.place.value, loss.what)
 
     async def _check(
-        self, work: _Work, schema: TableSchema, changes: Sequence[Change], hides: TableMask | None
+        self,
+        work: _Work,
+        schema: TableSchema,
+        changes: Sequence[Change],
+        versions: Sequence[int],
+        hides: TableMask | None,
     ) -> set[int]:
         """Return the positions of changes that rules held back, having sent or counted each."""
         compiled = self._rules.compiled(schema)
@@ -241,7 +251,8 @@ class Changes:
                 work.settle(Outcome.DROPPED, change.offset)
             else:
                 work.settle(Outcome.QUARANTINED, change.offset)
-                work.pending.append(await self._outbox.hold(self._quarantined(work.batch, change, failures, hides)))
+                letter = self._quarantined(work.batch, change, failures, versions[position], hides)
+                work.pending.append(await self._outbox.hold(letter))
         return held
 
     # -- values that the stores lack ---------------------------------------------------------------------------------
@@ -308,10 +319,9 @@ class Changes:
                 change = next(change for change in changes if change.offset == chunk.rows[0].offset)
                 error = RowTooLarge(schema.table, chunk.size, targets.chunk_bytes)
                 text = error.of(key_text(schema.key, change.key))
+                letter = self._dead(batch, change.index, type(error).__name__, text, chunk.rows[0].version)
                 work.settle(Outcome.DEAD_LETTERED, change.offset)
-                work.pending.append(
-                    await self._outbox.hold(self._dead(batch, change.index, type(error).__name__, text))
-                )
+                work.pending.append(await self._outbox.hold(letter))
                 continue
             for row in chunk.rows:
                 work.settle(Outcome.FORWARDED, row.offset)
@@ -334,14 +344,22 @@ class Changes:
                 text,
             )
             work.settle(Outcome.DEAD_LETTERED, failure.offset)
-            work.pending.append(await self._outbox.hold(self._dead(work.batch, failure.index, name, text)))
+            version = work.versions[failure.index] if work.versions else 0
+            work.pending.append(await self._outbox.hold(self._dead(work.batch, failure.index, name, text, version)))
 
-    async def _refuse(self, work: _Work, changes: Sequence[Change], error: TableRefused) -> None:
+    async def _refuse(self, work: _Work, lane: _Lane, changes: Sequence[Change], error: TableRefused) -> None:
         """Nothing of these changes may pass."""
         self._log.warning("dead letters: %d changes of %s: %s", len(changes), work.batch, error)
+        versions = work.versions or dict(
+            zip(
+                (change.index for change in changes),
+                lane.clock.advance(change.time_us for change in changes),
+                strict=True,
+            )
+        )
         for change in changes:
             work.settle(Outcome.DEAD_LETTERED, change.offset)
-            letter = self._dead(work.batch, change.index, type(error).__name__, str(error))
+            letter = self._dead(work.batch, change.index, type(error).__name__, str(error), versions[change.index])
             work.pending.append(await self._outbox.hold(letter))
 
     def _shown(self, table: str, error: Exception) -> str:
@@ -350,7 +368,7 @@ class Changes:
             return str(error)
         return "the text may hold values and is left out, because the table has masked columns"
 
-    def _dead(self, batch: Batch, index: int, error: str, message: str) -> DeadLetter:
+    def _dead(self, batch: Batch, index: int, error: str, message: str, version: int) -> DeadLetter:
         record = batch.records[index]
         withheld = batch.topic in self._masking  # what can't be masked stays where it is: in the source topic
         return DeadLetter(
@@ -364,10 +382,12 @@ class Changes:
             error=error,
             message=message,
             timestamp_ms=record.timestamp,
+            headers=() if withheld else tuple(record.headers),
+            version=version,
         )
 
     def _quarantined(
-        self, batch: Batch, change: Change, failures: Sequence[RuleFailure], mask: TableMask | None
+        self, batch: Batch, change: Change, failures: Sequence[RuleFailure], version: int, mask: TableMask | None
     ) -> DeadLetter:
         record = batch.records[change.index]
         if mask:
@@ -385,6 +405,8 @@ class Changes:
             timestamp_ms=record.timestamp,
             rule=",".join(failure.rule for failure in failures),
             rules_version=failures[0].version,
+            headers=() if mask else tuple(record.headers),
+            version=version,
         )
 
     # -- settling ----------------------------------------------------------------------------------------------------
@@ -417,3 +439,16 @@ class Changes:
             self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
             self._fatal(error)
             return False
+
+
+def _versions_beside_failures(clock: VersionClock, decoded: Decoded) -> Mapping[int, int] | None:
+    """Give a version to every change and to every record that can't be decoded, by position; None where all can.
+
+    So a dead letter that is sent again later has a version of its own place, between those of its neighbours.
+    """
+    if not decoded.failures:
+        return None
+    times = {change.index: change.time_us for segment in decoded.segments for change in segment.changes}
+    times |= {failure.index: 0 for failure in decoded.failures}
+    positions = sorted(times)
+    return dict(zip(positions, clock.advance(times[position] for position in positions), strict=True))

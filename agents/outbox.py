@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from aiokafka.errors import MessageSizeTooLargeError
 
 from models import DeadLetter
+from parrot_faust.delivery.filing import headers_of
+from parrot_faust.delivery.heads import HEAD_BYTES, fit, head_form, weight
 from parrot_faust.names import Names
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 #: The part of a Faust producer that is used: topic, key, value, partition, timestamp, headers.
 Send = Callable[..., Awaitable[Awaitable[Any]]]
@@ -42,11 +45,51 @@ class Outbox:
         return await self._send(topic, key, value, partition, None, list(headers))
 
     async def hold(self, letter: DeadLetter) -> Awaitable[Any]:
-        """Queue a record for its dead-letter or quarantine topic."""
+        """Queue a record for its dead-letter or quarantine topic. No record is too large: see `fit`."""
         key = f"{letter.topic}/{letter.partition}".encode()
-        return await self.send(self._names.held, msgspec.msgpack.encode(letter), key=key)
+
+        async def send(letter: DeadLetter) -> Awaitable[Any]:
+            return await self.send(self._names.held, msgspec.msgpack.encode(letter), key=key)
+
+        return await _in_some_form(letter, send)
+
+    async def file(self, topic: str, letter: DeadLetter) -> Awaitable[Any]:
+        """Queue a record for the topic it is kept in, byte for byte with its reason as headers."""
+
+        async def send(letter: DeadLetter) -> Awaitable[Any]:
+            # The broker's client takes no message without both.
+            value = b"" if letter.value is None and letter.key is None else letter.value
+            return await self.send(topic, value, key=letter.key, headers=headers_of(letter))
+
+        return await _in_some_form(letter, send)
 
     @staticmethod
     async def confirm(pending: Iterable[Awaitable[Any]]) -> None:
         """Return when the broker has confirmed everything in `pending`; raise what it answered otherwise."""
         await asyncio.gather(*pending)
+
+
+async def _in_some_form(letter: DeadLetter, send: Callable[[DeadLetter], Awaitable[Awaitable[Any]]]) -> Awaitable[Any]:
+    """Send a letter as whole as the topic takes it: one that is too large for it goes in its head form."""
+    whole = fit(letter)
+    try:
+        sent = await send(whole)
+    except Exception as error:
+        if not _too_large(error):
+            raise
+        return await send(head_form(whole))
+    return sent if weight(whole) <= HEAD_BYTES else _or_its_head(sent, whole, send)
+
+
+async def _or_its_head(
+    sent: Awaitable[Any], letter: DeadLetter, send: Callable[[DeadLetter], Awaitable[Awaitable[Any]]]
+) -> Any:
+    try:
+        return await sent
+    except MessageSizeTooLargeError:  # a topic that others have made, or a broker, with a limit below ours
+        return await (await send(head_form(letter)))
+
+
+def _too_large(error: BaseException) -> bool:
+    # Faust wraps what its client says.
+    return isinstance(error, MessageSizeTooLargeError) or isinstance(error.__cause__, MessageSizeTooLargeError)

@@ -17,13 +17,13 @@ import msgspec
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
 from models import AppliedDdl, ChunkHeader, DeadLetter, SchemaChange, Stage
-from parrot_faust.delivery.chunks import head_of, row_offsets
+from parrot_faust.delivery.chunks import head_of, row_offsets, row_versions
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.order import Pending, settle_writes
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.versions import floor_of
-from parrot_faust.errors import LeaseExpired, SinkUnavailable
+from parrot_faust.errors import LeaseExpired, MessageUnreadable, SinkUnavailable
 from parrot_faust.sinks.process import ChunkResult, SinkProcess
 from parrot_faust.transport import Batch
 
@@ -143,14 +143,9 @@ class Writer:
             data = record.value or b""
             try:
                 header = head_of(data).header
-            except msgspec.DecodeError as error:
-                self._log.error(
-                    "%s: record at offset %d of %s is no chunk and is dead-lettered: %s",
-                    self.sink,
-                    record.offset,
-                    batch.topic,
-                    error,
-                )
+            except msgspec.DecodeError as reason:
+                error = MessageUnreadable(batch.topic, batch.partition, record.offset, str(reason))
+                self._log.error("%s: %s; it is dead-lettered", self.sink, error)
                 letter = DeadLetter(
                     topic=batch.topic,
                     partition=batch.partition,
@@ -162,6 +157,7 @@ class Writer:
                     message=str(error),
                     sink=self.sink,
                     timestamp_ms=record.timestamp,
+                    headers=tuple(record.headers),
                 )
                 await self._outbox.confirm([await self._outbox.hold(letter)])
                 continue
@@ -219,6 +215,7 @@ class Writer:
             change = SchemaChange(ddl.table, ddl.change, "", ddl.detail)
             pending.append(await self._schemas.applied(ddl.table, self.sink, (change,), ddl.seconds))
         failed = []
+        versions = row_versions(chunk) if result.failures else {}
         for failure in result.failures:
             failed.append(failure.offset)
             self._log.warning(
@@ -241,6 +238,7 @@ class Writer:
                 message=failure.message,
                 sink=self.sink,
                 carried=False,
+                version=versions[failure.offset],
             )
             pending.append(await self._outbox.hold(letter))
         self._stats.sink_chunk(self.sink, header, failed, lambda: row_offsets(chunk))

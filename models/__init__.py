@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.change import Change, Op
 from models.chunk import Chunk, ChunkHeader, Row, RowOp
-from models.dead_letter import DeadLetter, Stage
+from models.dead_letter import CutPart, DeadLetter, Stage
 from models.results import AppliedDdl, RowFailure, WriteResult
 from models.schema import Column, Kind, TableSchema, key_text
 from models.schema_change import SchemaChange
@@ -17,6 +17,7 @@ __all__ = [
     "Chunk",
     "ChunkHeader",
     "Column",
+    "CutPart",
     "DeadLetter",
     "Kind",
     "Op",

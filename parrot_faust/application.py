@@ -39,7 +39,9 @@ from parrot_faust.sinks.factory import SinkSpec, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
+from parrot_faust.transport.batch import Record
 from parrot_faust.transport.heap import settle_heap
+from parrot_faust.transport.reader import RecordReader
 
 log = logging.getLogger("parrot")
 
@@ -81,6 +83,7 @@ class Parts:
         self.names = Names(settings.app)
         self.stats = Stats(time.time)
         self.admin = BrokerAdmin(settings.brokers, settings.topics.replicas, log)
+        self.reader = RecordReader(settings.brokers)
         self.outbox = Outbox(self._send, self.names)
         self.masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
         rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
@@ -217,6 +220,10 @@ class Parts:
         confirmation: Awaitable[Any] = await self.app.producer.send(*arguments)
         return confirmation
 
+    async def read_again(self, topic: str, partition: int, offset: int) -> Record | None:
+        """One record of a source topic, None when the broker no longer has it."""
+        return (await self.reader.read(topic, partition, [offset])).get(offset)
+
     async def ensure_side_topic(self, topic: str) -> None:
         """Make a dead-letter or quarantine topic."""
         config = {"retention.ms": "-1", "max.message.bytes": str(16 << 20)}
@@ -311,6 +318,7 @@ class Parts:
         await asyncio.gather(*(process.stop() for process in self.processes.values()))
         if self.registry is not None:
             await self.registry.close()
+        await self.reader.close()
         await self.admin.close()
         log.info("stopped; offsets are committed")
 
@@ -371,7 +379,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     parts.schemas.attach(schemas)
     changes, dead_letters = (
         parts.changes,
-        DeadLetters(parts.outbox, names, parts.admin.read, parts.ensure_side_topic, log, parts.masking),
+        DeadLetters(parts.outbox, names, parts.read_again, parts.ensure_side_topic, log, parts.masking, random.random),
     )
     assert changes is not None
 

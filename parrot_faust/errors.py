@@ -14,6 +14,7 @@
     └── TerminalError              trying again can't help: the record is dead-lettered
         ├── DecodeError            bytes that are no Debezium event
         │   └── UnknownSchema      the registry has no schema of that id
+        ├── MessageUnreadable      a message of a topic of our own that nobody of ours has written so
         ├── TableRefused           a whole table can't be taken: no key, or the store can't hold it
         └── RowRefused             one row can't be written
             ├── ValueRefused       a value does not fit its column in the store
@@ -97,6 +98,14 @@ class UnknownSchema(DecodeError):
     def __init__(self, schema_id: int) -> None:
         self.schema_id = schema_id
         super().__init__(f"the schema registry has no schema with id {schema_id}")
+
+
+class MessageUnreadable(TerminalError):
+    """A message in one of the project's own topics is not what belongs there: another program, or version, wrote it."""
+
+    def __init__(self, topic: str, partition: int, offset: int, reason: str) -> None:
+        self.topic, self.partition, self.offset = topic, partition, offset
+        super().__init__(f"message at offset {offset} of {topic}[{partition}] can't be read: {reason}")
 
 
 class TableRefused(TerminalError):

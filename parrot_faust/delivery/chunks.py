@@ -107,6 +107,11 @@ def row_offsets(data: bytes) -> list[int]:
     return [row.offset for row in _chunk_decoder.decode(data).rows]
 
 
+def row_versions(data: bytes) -> dict[int, int]:
+    """The versions of a chunk's rows, by their source offsets."""
+    return {row.offset: row.version for row in _chunk_decoder.decode(data).rows}
+
+
 def writes_partition(table: str, partition: int, partitions: int) -> int:
     """The writes partition of a source partition: always the same one, so order per key survives."""
     return crc32(f"{table}/{partition}".encode()) % partitions

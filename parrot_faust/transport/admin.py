@@ -14,7 +14,6 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
 REQUEST_TIMEOUT_MS = 15_000
-READ_AGAIN_S = 10.0
 READ_ALL_WAIT_MS = 500
 CONNECT_RETRY_S = 2.0
 METADATA_POLL_S = 0.1
@@ -84,23 +83,6 @@ class BrokerAdmin:
             if all(found.values()):
                 return found
             await asyncio.sleep(METADATA_POLL_S)
-
-    async def read(self, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes | None] | None:
-        """Key and value of one record; None when the broker no longer has it."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            tp = TopicPartition(topic, partition)
-            consumer.assign([tp])
-            first = (await consumer.beginning_offsets([tp]))[tp]
-            end = (await consumer.end_offsets([tp]))[tp]
-            if not first <= offset < end:
-                return None
-            consumer.seek(tp, offset)
-            record = await asyncio.wait_for(consumer.getone(), READ_AGAIN_S)
-            return (record.key, record.value) if record.offset == offset else None
-        finally:
-            await consumer.stop()
 
     async def read_all(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
         """Keys and values of a partition's records, from its beginning to where it ends now."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from transport_apps import Cluster, clusters, until, values
+from transport_apps import Cluster, clusters, until
 
 from parrot_faust.distribution import Addresses
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
@@ -44,14 +44,6 @@ async def test_two_that_make_the_same_topic_at_once_both_find_it(cluster: Cluste
         assert await asyncio.gather(cluster.kafka.admin.ensure([plan]), other.ensure([plan])) == [{plan.name: 2}] * 2
     finally:
         await other.close()
-
-
-async def test_a_record_is_read_by_its_address_and_one_that_is_not_there_is_none(cluster: Cluster) -> None:
-    kafka, topic = cluster.kafka, await cluster.kafka.topic("source", partitions=2)
-    await kafka.put(topic, values(5), partition=1, key=b"k")
-    assert await kafka.admin.read(topic, 1, 3) == (b"k", [*values(5)][3])
-    assert await kafka.admin.read(topic, 1, 5) is None
-    assert await kafka.admin.read(topic, 0, 0) is None
 
 
 async def test_a_broker_that_is_away_is_waited_for_and_said_once(

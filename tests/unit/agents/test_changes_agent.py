@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import fastavro
@@ -224,6 +224,32 @@ async def test_a_record_that_is_no_event_is_held_with_its_bytes_and_reason(
     assert (letter.key, letter.value, letter.carried) == (record.key, record.value, True)
     assert (letter.stage, letter.error) == (Stage.DECODE, "DecodeError")
     assert letter.message in caplog.text
+
+
+async def test_a_record_that_is_held_has_the_version_of_its_place_among_its_neighbours(world: World) -> None:
+    world.rules = "columns:\n  n: [{be_between: {max_value: 10}}]\n"
+    same = TIME_US // 1000  # so that there would be no room between them
+    records = [
+        event(0, time_ms=same),
+        garbage(1),
+        event(2, n=50, time_ms=same),
+        garbage(3),
+        event(4, time_ms=same),
+    ]
+    changes = world.changes()
+    await changes.take(world.batches.of(records))
+    await changes.take(world.batches.of([event(5, time_ms=same)]))
+    versions = {letter.offset: letter.version for letter in world.producer.held()}
+    versions |= {row.offset: row.version for row in world.producer.rows()}
+    assert [versions[offset] for offset in range(6)] == [TIME_US + offset for offset in range(6)]
+
+
+async def test_a_record_s_own_headers_are_held_with_it(world: World) -> None:
+    world.rules = "columns:\n  n: [{be_between: {max_value: 10}}]\n"
+    own = (("trace", b"\xff"), ("trace", b""))
+    held = [replace(garbage(0), headers=own), replace(event(1, n=50), headers=own)]
+    await world.changes().take(world.batches.of(held))
+    assert [letter.headers for letter in world.producer.held()] == [own, own]
 
 
 async def test_values_that_the_event_did_not_carry_pass_through_as_unset(world: World) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 import pytest
-from agent_stubs import NAMES, TIME_MS, TOPIC, Batches, Producer, Record, turns
+from agent_stubs import NAMES, TIME_MS, TOPIC, Batches, Producer, Record, Sent, turns
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from agents.dead_letters import DeadLetters
 from agents.outbox import Outbox
 from models import DeadLetter, Stage
+from parrot_faust.delivery.heads import HEAD_BYTES
 from parrot_faust.masking import Masking
 
 DEAD, QUARANTINE = NAMES.dead(TOPIC), NAMES.quarantine(TOPIC)
@@ -39,15 +43,18 @@ class World:
 
     producer: Producer = field(default_factory=Producer)
     batches: Batches = field(default_factory=Batches)
-    source: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] = field(default_factory=dict)
+    source: dict[tuple[str, int, int], Record] = field(default_factory=dict)
+    away: list[Exception] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     read: list[tuple[str, int, int]] = field(default_factory=list)
 
     masking: Masking = field(default_factory=lambda: Masking({}))
 
     def agent(self) -> DeadLetters:
-        async def read_again(*address: object) -> tuple[bytes | None, bytes | None] | None:
+        async def read_again(*address: object) -> Record | None:
             self.read.append(address)  # type: ignore[arg-type]
+            if self.away:
+                raise self.away.pop()
             return self.source.get(address)  # type: ignore[arg-type,call-overload,no-any-return]
 
         async def ensure_topic(topic: str) -> None:
@@ -55,7 +62,9 @@ class World:
             self.made.append(topic)
 
         outbox = Outbox(self.producer, NAMES)
-        return DeadLetters(outbox, NAMES, read_again, ensure_topic, logging.getLogger("test.dead"), self.masking)
+        return DeadLetters(
+            outbox, NAMES, read_again, ensure_topic, logging.getLogger("test.dead"), self.masking, lambda: 0.0
+        )
 
     async def take(self, *letters: DeadLetter) -> None:
         records = [Record(index, None, msgspec.msgpack.encode(letter)) for index, letter in enumerate(letters)]
@@ -96,11 +105,13 @@ async def test_what_a_rule_held_back_goes_to_quarantine_and_the_rest_to_the_dead
 
 
 async def test_bytes_that_were_not_carried_are_read_again_by_address(world: World) -> None:
-    world.source[TOPIC, 3, 17] = (b"its key", b"its value")
+    world.source[TOPIC, 3, 17] = Record(17, b"its key", b"its value", TIME_MS + 7, (("trace", b"\xff"),))
     await world.take(BY_ADDRESS)
     (sent,) = world.producer.sent
     assert (sent.key, sent.value) == (b"its key", b"its value")
+    assert sent.headers[0] == ("trace", b"\xff"), "the record's own header comes first"
     headers = dict(sent.headers)
+    assert headers["parrot.timestamp"] == str(TIME_MS + 7).encode()
     assert headers["parrot.sink"] == b"kudu"
     assert "parrot.original" not in headers
 
@@ -117,10 +128,10 @@ async def test_bytes_that_the_broker_no_longer_has_are_said_to_be_gone(world: Wo
 @pytest.mark.parametrize("letter", [BY_ADDRESS, FAILED], ids=["read again", "sent before the mask was set"])
 async def test_the_bytes_of_a_masked_table_stay_in_its_source_topic(world: World, letter: DeadLetter) -> None:
     world.masking = Masking({TOPIC: {"email": "sha256"}})
-    world.source[TOPIC, 3, 17] = (b"its key", b"ada@example.org")
+    world.source[TOPIC, 3, 17] = Record(17, b"its key", b"ada@example.org")
     await world.take(letter)
     (sent,) = world.producer.sent
-    original = world.source[TOPIC, 3, 17][1] if letter is BY_ADDRESS else FAILED.value
+    original = world.source[TOPIC, 3, 17].value if letter is BY_ADDRESS else FAILED.value
     assert (sent.key, sent.value) == (
         None,
         world.masking.withheld(b"its key" if letter is BY_ADDRESS else FAILED.key, original),
@@ -173,15 +184,105 @@ async def test_a_batch_whose_records_the_broker_refuses_is_not_settled(world: Wo
     assert not world.batches.settled
 
 
-async def test_a_message_that_is_no_letter_is_said_and_holds_up_nothing(
+async def test_bytes_are_waited_for_while_the_broker_is_away(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.dead_letters.RETRY_FIRST_S", 0.0)
+    world.source[TOPIC, 3, 17] = Record(17, b"k", b"v")
+    world.away = [KafkaConnectionError("away"), OSError("refused")]
+    await world.take(BY_ADDRESS)
+    assert [sent.value for sent in world.producer.sent] == [b"v"]
+    assert caplog.text.count("trying again") == 2
+
+
+async def test_a_message_that_is_no_letter_is_kept_as_it_is_and_holds_up_nothing(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    records = [Record(0, None, b"\xff"), Record(1, None, None), Record(2, None, msgspec.msgpack.encode(FAILED))]
+    own = (("who", b"knows"),)
+    records = [
+        Record(0, b"k", b"\xff", TIME_MS, own),
+        Record(1, None, None),
+        Record(2, None, msgspec.msgpack.encode(FAILED)),
+    ]
     await world.agent().take(world.batches.of(records, topic=NAMES.held))
-    assert len(world.producer.sent) == 1
+    assert [(sent.topic, sent.key, sent.value) for sent in world.producer.sent] == [
+        (NAMES.dead(NAMES.held), b"k", b"\xff"),
+        (NAMES.dead(NAMES.held), None, b""),
+        (DEAD, FAILED.key, FAILED.value),
+    ]
+    headers = dict(world.producer.sent[0].headers)
+    assert (headers["who"], headers["parrot.error"]) == (b"knows", b"MessageUnreadable")
+    assert (headers["parrot.topic"], headers["parrot.offset"]) == (NAMES.held.encode(), b"0")
     assert world.batches.settled == [(0, 2, "")]
     assert "offset 0" in caplog.text
     assert "offset 1" in caplog.text
+
+
+# -- what is too large -----------------------------------------------------------------------------------------------
+
+LARGE = msgspec.structs.replace(FAILED, value=b"<" * 300_000)
+
+
+def head_of_large(sent: Sent) -> bool:
+    headers = dict(sent.headers)
+    assert LARGE.value is not None
+    return (
+        headers["parrot.truncated"] == b"value"
+        and headers["parrot.value_size"] == b"300000"
+        and headers["parrot.value_sha256"] == sha256(LARGE.value).hexdigest().encode()
+        and (sent.key, sent.value) == (FAILED.key, b"<" * HEAD_BYTES)
+    )
+
+
+async def test_a_record_that_its_topic_refuses_for_its_size_is_kept_by_its_head(world: World) -> None:
+    world.producer.prompt = False
+    task = asyncio.create_task(world.take(LARGE, FAILED))
+    await turns()
+    world.producer.sent[0].confirmation.set_exception(MessageSizeTooLargeError("the topic takes 1 MB"))
+    await turns()
+    assert not world.batches.settled
+    world.producer.confirm()
+    await task
+    whole, small, head = world.producer.sent
+    assert (whole.value, small.value) == (LARGE.value, FAILED.value)
+    assert head_of_large(head)
+    assert world.batches.settled
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_record_that_the_client_refuses_for_its_size_is_kept_by_its_head(wrapped: bool) -> None:
+    producer, limit = Producer(), 100_000
+
+    async def bounded(topic: str, key: bytes | None, value: bytes | None, *more: Any) -> Any:
+        if len(value or b"") > limit:
+            refused = MessageSizeTooLargeError("more than max_request_size")
+            if wrapped:  # as Faust does
+                raise RuntimeError("Error while sending") from refused
+            raise refused
+        return await producer(topic, key, value, *more)
+
+    await Outbox.confirm([await Outbox(bounded, NAMES).file(DEAD, LARGE)])
+    assert head_of_large(producer.sent[0])
+
+
+async def test_a_head_that_is_refused_too_is_an_error_and_settles_nothing(world: World) -> None:
+    world.producer.prompt = False
+    task = asyncio.create_task(world.take(LARGE))
+    for index in range(2):
+        await turns()
+        world.producer.sent[index].confirmation.set_exception(MessageSizeTooLargeError("the topic takes 1 kB"))
+    with pytest.raises(MessageSizeTooLargeError):
+        await task
+    assert len(world.producer.sent) == 2
+    assert not world.batches.settled
+
+
+async def test_another_refusal_of_the_client_is_no_matter_of_size() -> None:
+    async def refuse(*_: Any) -> Any:
+        raise RuntimeError("Error while sending") from ConnectionError("gone")
+
+    with pytest.raises(RuntimeError):
+        await Outbox(refuse, NAMES).hold(LARGE)
 
 
 # -- the outbox ------------------------------------------------------------------------------------------------------

@@ -189,7 +189,7 @@ async def test_refused_rows_are_dead_lettered_by_address_and_the_rest_counts_as_
     (letter,) = world.producer.held()
     assert (letter.topic, letter.partition, letter.offset) == (TOPIC, 0, TERMINAL.offset)
     assert (letter.stage, letter.sink, letter.error) == (Stage.WRITE, "kudu", "ValueRefused")
-    assert (letter.carried, letter.message) == (False, TERMINAL.message)
+    assert (letter.carried, letter.message, letter.version) == (False, TERMINAL.message, TIME_US + TERMINAL.offset)
     assert world.counts() == (4, 1)
     assert len(world.store.calls) == 1, "a refused row is not tried again"
     assert TERMINAL.message in caplog.text
