@@ -177,12 +177,14 @@ def test_two_commands_share_a_cache_and_fetch_each_artefact_once(cache: Cache, m
 
 
 def test_one_failure_stops_the_other_downloads(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed, stopped = threading.Event(), threading.Event()
+    begun, failed, stopped = threading.Event(), threading.Event(), threading.Event()
 
     def endless(wanted: Artefact, folder: Path, advance: Advance) -> Path:
         if wanted.coordinate.split(":")[1] == "broken":
+            assert begun.wait(PATIENCE_S)  # one that has not begun is not stopped: it never begins
             failed.set()
             raise DistributionError("the line is cut")
+        begun.set()
         failed.wait(PATIENCE_S)
         for _ in range(int(PATIENCE_S * 100)):
             try:
