@@ -18,6 +18,7 @@ from agents.outbox import Outbox
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook
 from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema, key_text
+from parrot_faust import failpoints
 from parrot_faust.codec import Decoded, Decoder, Segment
 from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
 from parrot_faust.delivery.images import Images
@@ -102,6 +103,8 @@ class Changes:
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[bool]] = set()
+        self._before_send = failpoints.at_async("changes.before_send")
+        self._before_settle = failpoints.at_async("changes.before_settle")
 
     async def take(self, batch: Batch) -> None:
         """Decode, check and send a batch; it is settled in the background once the broker has everything."""
@@ -111,6 +114,7 @@ class Changes:
         decoded = self._decoder.decode(batch.topic, batch.records)
         decoded_at = time.perf_counter()
         await asyncio.sleep(0)  # decoding was the longest stretch without yielding: let heartbeats and others in
+        await self._before_send()
 
         work = _Work(batch, versions=_versions_beside_failures(lane.clock, decoded))
         checking = 0.0
@@ -411,6 +415,10 @@ class Changes:
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
+    async def _confirmed_all(self, work: _Work) -> None:
+        await self._outbox.confirm(work.pending)
+        await self._before_settle()
+
     async def _settle(self, work: _Work, decoded: Decoded, note: str, before: asyncio.Task[bool] | None) -> bool:
         """Settle a batch in the order of `settle_changes`.
 
@@ -430,7 +438,7 @@ class Changes:
 
         try:
             return await settle_changes(
-                confirmed=self._outbox.confirm(work.pending),
+                confirmed=self._confirmed_all(work),
                 before=before,
                 count=count,
                 done=lambda: work.batch.done(note),

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from agents.outbox import Outbox
 from models import DeadLetter, Stage
+from parrot_faust import failpoints
 from parrot_faust.delivery.filing import original_of
 from parrot_faust.delivery.retry import delays
 from parrot_faust.errors import MessageUnreadable
@@ -48,10 +49,12 @@ class DeadLetters:
         self._read_again, self._ensure_topic = read_again, ensure_topic
         self._log, self._masking, self._jitter = log, masking, jitter
         self._known_topics: set[str] = set()
+        self._before_file = failpoints.at_async("dead_letters.before_file")
 
     async def take(self, batch: Batch) -> None:
         """File every record of the batch; it is settled when the broker has them all."""
         pending = []
+        await self._before_file()
         for record in batch.records:
             try:
                 letter = msgspec.msgpack.decode(record.value or b"", type=DeadLetter)

@@ -17,6 +17,7 @@ import msgspec
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
 from models import AppliedDdl, ChunkHeader, DeadLetter, SchemaChange, Stage
+from parrot_faust import failpoints
 from parrot_faust.delivery.chunks import head_of, row_offsets, row_versions
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.order import Pending, settle_writes
@@ -87,6 +88,8 @@ class Writer:
         self._retry = (retry_first_s, retry_cap_s)
         self._fence = Fence()
         self._lanes: dict[int, _Lane] = {}
+        self._before_flush = failpoints.at_async(f"{sink}_writer.before_flush")
+        self._after_flush = failpoints.at_async(f"{sink}_writer.after_flush")
 
     async def take(self, batch: Batch) -> None:
         """Apply a batch and settle it. A batch whose partition was taken away meanwhile is left to its new owner."""
@@ -121,9 +124,11 @@ class Writer:
 
     async def _apply(self, batch: Batch, headers: Sequence[ChunkHeader], chunks: Sequence[bytes]) -> Pending | None:
         """Write chunks and count them; return what the broker has yet to confirm, None when the batch is lost."""
+        await self._before_flush()
         results = await self._write(batch, chunks)
         if results is None:
             return None
+        await self._after_flush()
         pending: list[Awaitable[Any]] = []
         for header, chunk, result in zip(headers, chunks, results, strict=True):
             pending += await self._settle_chunk(header, chunk, result)

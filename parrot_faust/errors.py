@@ -7,6 +7,7 @@
     ├── RuleError                  a rule file is refused: file, line, column, what was meant
     ├── DistributionError          the local distribution can't do what was asked
     ├── ConnectError               Kafka Connect does not answer, or refuses what was asked
+    ├── FailPointReached           a fail point that a test has armed; never met otherwise
     ├── TransientError             trying again may help
     │   ├── SinkUnavailable        a store does not answer, or not in time
     │   ├── RegistryUnavailable    the schema registry does not answer
@@ -58,6 +59,14 @@ class ConnectError(ParrotError):
     def __init__(self, message: str, status: int = 0) -> None:
         self.status = status
         super().__init__(message)
+
+
+class FailPointReached(ParrotError):
+    """A fail point was passed that the environment has armed. Nobody handles it: it stands for what nobody foresaw."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the fail point {name} was armed")
 
 
 class TransientError(ParrotError):

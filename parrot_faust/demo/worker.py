@@ -11,7 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from parrot_faust.distribution import Addresses
@@ -56,14 +58,17 @@ def settings(folder: Path, app: str, addresses: Addresses, port: int) -> str:
 
 
 class Worker:
-    """`faust -A parrot_faust worker` with these settings; `folder` keeps them and its log."""
+    """`faust -A parrot_faust worker` with these settings, which `folder` keeps with its log. `environment` is added."""
 
-    def __init__(self, folder: Path, text: str, port: int) -> None:
+    def __init__(
+        self, folder: Path, text: str, port: int, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.log = folder / "worker.log"
         self.settings = folder / "parrot.yaml"
         self.settings.write_text(text, encoding="utf-8")
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
@@ -72,7 +77,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "faust", "-A", "parrot_faust", "worker", "--loglevel", "info"],
                 cwd=CHECKOUT,
-                env={**os.environ, "PARROT_CONFIG": str(self.settings)},
+                env={**os.environ, **self._environment, "PARROT_CONFIG": str(self.settings)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

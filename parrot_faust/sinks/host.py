@@ -9,12 +9,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import msgspec
 
 from models import AppliedDdl, Chunk, Row, RowFailure, TableSchema
+from parrot_faust import failpoints
 from parrot_faust.delivery.isolation import write_reduced
 from parrot_faust.errors import LeaseExpired, SinkUnavailable, TableRefused
 from parrot_faust.sinks.base import Sink
@@ -26,6 +27,7 @@ PR_SET_PDEATHSIG = 1
 _decoder = msgspec.msgpack.Decoder(Chunk)
 _sink: Sink | None = None
 _spec: SinkSpec | None = None
+_between_tables: Callable[[], None] = failpoints.at("host.between_tables")
 #: Changes made to tables, by table and shape, that no answer has told of yet: the call that made them may have failed
 #: afterwards.
 _untold: dict[tuple[str, str], list[AppliedDdl]] = {}
@@ -61,7 +63,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 def begin(spec: SinkSpec) -> None:
     """Prepare the process: it ends with its parent, and leaves Ctrl-C to it."""
-    global _spec
+    global _spec, _between_tables
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -69,6 +71,7 @@ def begin(spec: SinkSpec) -> None:
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _spec = spec
+    _between_tables = failpoints.at(f"{spec.kind}_host.between_tables")
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
@@ -91,6 +94,8 @@ def _write(chunks: list[Chunk], lease: float) -> Answer:
     try:
         sink = _opened()
         for _, group in groupby(chunks, key=lambda chunk: (chunk.header.table, chunk.schema.fingerprint)):
+            if results:
+                _between_tables()
             results.extend(_write_group(sink, list(group), lease))
     except SinkUnavailable as error:
         return Answer(unavailable=str(error))

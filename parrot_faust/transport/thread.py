@@ -14,6 +14,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from parrot_faust import failpoints
+
 FETCH_WAIT_MS = 50  # one fetch per broker is in flight: an idle partition delays a busy one by this much, no more
 
 
@@ -28,6 +30,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     last_heartbeat: float = 0.0
     #: Of each partition in the last fetch, aiokafka's state of it and the position the fetch has left it at.
     _fetched: Mapping[TP, tuple[Any, int]] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._before_commit = failpoints.at("commit.before")
+        self._after_commit = failpoints.at("commit.after")
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -110,6 +117,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         }
         if not request:
             return False
+        self._before_commit()
         try:
             await self._ensure_consumer().commit(request)
         except (CommitFailedError, IllegalStateError) as error:
@@ -119,6 +127,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         except KafkaError as error:
             self.log.warning("Offsets not committed, will be tried again: %r", error)
             return False
+        self._after_commit()
         self.tp_last_committed_at.update(dict.fromkeys(offsets, now))
         return True
 

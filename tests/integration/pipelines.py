@@ -19,6 +19,7 @@ from parrot_faust.demo.broker import Broker, Topic
 from parrot_faust.demo.leftovers import drop_capture, drop_targets
 from parrot_faust.demo.worker import Worker, free_port
 from parrot_faust.distribution import Addresses
+from parrot_faust.failpoints import VARIABLE
 
 STORES = ("kudu", "hbase")
 
@@ -95,8 +96,10 @@ class Pipeline:
         worker.wait()
         return worker
 
-    def launch(self, more: str = "", **settings: Any) -> Worker:
-        """Start a worker of the pipeline's app. `settings` replace topics and addresses, `more` comes after them."""
+    def launch(self, more: str = "", failpoints: str = "", **settings: Any) -> Worker:
+        """Start a worker of the pipeline's app. `settings` replace topics and addresses, `more` comes after them,
+        `failpoints` are armed in it.
+        """
         port, folder = free_port(), self.folder / f"worker-{len(self.workers)}"
         known = {
             "topics": rf"{self.name}\..*",
@@ -115,7 +118,7 @@ class Pipeline:
             more=more,
             **(known | settings),
         )
-        worker = Worker(folder, text, port)
+        worker = Worker(folder, text, port, {VARIABLE: failpoints})
         self.workers.append(worker)
         worker.launch()
         return worker
