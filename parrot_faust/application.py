@@ -29,6 +29,7 @@ from parrot_faust import __version__
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import ParrotError
+from parrot_faust.kafka import client_options, connection_options, faust_credentials
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.masking import Masking
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
@@ -82,8 +83,8 @@ class Parts:
         self.app, self.settings = app, settings
         self.names = Names(settings.app)
         self.stats = Stats(time.time)
-        self.admin = BrokerAdmin(settings.brokers, settings.topics.replicas, log)
-        self.reader = RecordReader(settings.brokers)
+        self.admin = BrokerAdmin(client_options(settings), settings.topics.replicas, log)
+        self.reader = RecordReader(settings.brokers, connection_options(settings))
         self.outbox = Outbox(self._send, self.names)
         self.masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
         rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
@@ -94,6 +95,7 @@ class Parts:
                 settings.source.registry,
                 username=settings.source.registry_user,
                 password=settings.source.registry_password,
+                tls=settings.source.registry_tls,
             )
             if settings.source.registry
             else None
@@ -330,6 +332,7 @@ def create_app(settings: Settings) -> ParrotApp:
     app = ParrotApp(
         settings.app,
         broker=";".join(f"parrot://{address}" for address in settings.brokers),
+        broker_credentials=faust_credentials(client_options(settings)),
         datadir=settings.state,
         store="memory://",
         autodiscover=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import aiohttp
 
 from parrot_faust.errors import RegistryUnavailable
+from parrot_faust.tls import Tls, context, refusal
+
+LOGIN = "the user and password given (source.registry_user, source.registry_password)"
 
 # Long enough for a registry that is just starting, short enough to say within a batch that it is away.
 _TIMEOUT_S = 5.0
@@ -32,7 +36,8 @@ class RegistryClient:
     """Schemas by id. Ids are immutable, so every schema is asked for once and kept.
 
     `url` is the base of the API, for example ``http://127.0.0.1:8081`` (Apicurio: with ``/apis/ccompat/v7``). It may
-    carry a user and password, which are used and never shown. Belongs to the event loop that first asks.
+    carry a user and password, which are used and never shown. `tls` says whom to trust where the address begins with
+    https. Belongs to the event loop that first asks.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class RegistryClient:
         *,
         username: str = "",
         password: str = "",
+        tls: Tls | None = None,
         timeout_s: float = _TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +59,7 @@ class RegistryClient:
         if username:
             self._headers["Authorization"] = "Basic " + b64encode(f"{username}:{password}".encode()).decode()
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._ssl: ssl.SSLContext | bool = True if tls is None else context(tls)
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._schemas: dict[int, str] = {}
@@ -138,7 +145,7 @@ class RegistryClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
         try:
-            async with self._session.get(self.url + path) as response:
+            async with self._session.get(self.url + path, ssl=self._ssl) as response:
                 status, body = response.status, await response.read()
         except TimeoutError:
             raise RegistryUnavailable(self.url, f"no answer within {self._timeout.total:g} s") from None
@@ -151,7 +158,9 @@ class RegistryClient:
         if status == 404 and isinstance(answer, dict) and answer.get("error_code") in _NOT_FOUND:
             return None
         if status in (401, 403):
-            raise RegistryUnavailable(self.url, f"HTTP {status}: it does not accept the user and password given")
+            raise RegistryUnavailable(
+                self.url, f"HTTP {status}: it does not accept the user and password given ({LOGIN})"
+            )
         if status != 200 or not isinstance(answer, kind):
             raise RegistryUnavailable(self.url, f"HTTP {status} with a body that is not a registry's")
         return answer
@@ -159,6 +168,8 @@ class RegistryClient:
 
 def _what(error: Exception) -> str:
     """An error in words that hold no address and so no secret of it."""
+    if refused := refusal(error, "source.registry_tls"):
+        return refused
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"can't connect: {error.os_error.strerror or type(error.os_error).__name__}"
     return type(error).__name__

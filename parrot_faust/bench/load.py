@@ -19,7 +19,7 @@ log = logging.getLogger("parrot.bench")
 @asynccontextmanager
 async def filled_topic(address: str, records: int, size: int) -> AsyncIterator[str]:
     """Make a topic of one partition that holds `records` values of `size` bytes, without keys; delete it at the end."""
-    admin = BrokerAdmin((address,), 1, log)
+    admin = BrokerAdmin({"bootstrap_servers": [address]}, 1, log)
     await admin.connect(lambda: False)
     name = f"{PREFIX}{uuid.uuid4().hex}"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +12,16 @@ import msgspec
 from parrot_faust.settings.checks import problems
 from parrot_faust.settings.complaints import complaint, explain, refuse_unknown
 from parrot_faust.settings.document import MAX_BYTES, line_at, read
-from parrot_faust.settings.environment import override, plain_of
+from parrot_faust.settings.environment import literal_secrets, override, plain_of
 from parrot_faust.settings.sections import (
     Batch,
     Delivery,
     HBaseSection,
     HBaseTable,
+    Kafka,
     KuduSection,
     KuduTable,
+    Sasl,
     Settings,
     Sinks,
     Source,
@@ -35,8 +38,10 @@ __all__ = [
     "Delivery",
     "HBaseSection",
     "HBaseTable",
+    "Kafka",
     "KuduSection",
     "KuduTable",
+    "Sasl",
     "Settings",
     "Sinks",
     "Source",
@@ -48,17 +53,23 @@ __all__ = [
     "load",
 ]
 
+log = logging.getLogger("parrot")
+LITERAL = "%s:%d: %s is a secret written in the file; write '${NAME}' for an environment variable or '${file:/a/path}'"
+
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings file, put the environment over it, and check everything.
 
     The file is `path`, else `PARROT_CONFIG`, else ``parrot.yaml`` in the current folder. ``PARROT_<SECTION>__<NAME>``
-    overrides one value, ``${NAME}`` and ``${NAME:-default}`` in a text are taken from the environment. Raise
+    overrides one value, ``${NAME}`` and ``${NAME:-default}`` in a text are taken from the environment, and
+    ``${file:/a/path}`` from a file; a password that stands in the settings file itself is warned of. Raise
     SettingsError with file and line, or the variable, that the wrong value comes from, and the nearest right name.
     """
     file = path or Path(environ.get("PARROT_CONFIG") or "parrot.yaml")
     tree = read(file)
     refuse_unknown(tree, Settings, str(file), "")
+    for name, line in literal_secrets(tree, Settings):
+        log.warning(LITERAL, file, line, name)
     plain = plain_of(tree, str(file), environ)
     overridden = override(plain, environ)
     if isinstance(plain.get("brokers"), str):

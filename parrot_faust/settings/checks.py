@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from parrot_faust import tls
 from parrot_faust.masking import MaskError, way_of
 from parrot_faust.settings.sections import Settings
 
@@ -28,6 +29,7 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("web", "port"), f"{settings.web.port} is no port"
     if not delivery.heartbeat_s * 2 <= delivery.lease_s < delivery.session_timeout_s:
         yield ("delivery", "lease_s"), "must be at least two heartbeats and shorter than session_timeout_s"
+    yield from _security(settings)
     if source.format == "avro" and not source.registry:
         yield ("source", "format"), "avro needs source.registry"
     for section in ("batch", "delivery", "topics"):
@@ -54,3 +56,23 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                     )
     if 0 < len(settings.masking.key) < MASK_KEY_LENGTH:
         yield ("masking", "key"), f"must have at least {MASK_KEY_LENGTH} characters"
+
+
+def _security(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    hbase, kafka, source = settings.sinks.hbase, settings.kafka, settings.source
+    sections = (
+        (("kafka", "tls"), kafka.tls),
+        (("source", "registry_tls"), source.registry_tls),
+        (("sinks", "hbase", "tls"), hbase.tls if hbase else None),
+    )
+    for where, section in sections:
+        try:
+            if section is not None:
+                tls.context(section)
+        except tls.TlsError as error:
+            yield (*where, error.setting), str(error)
+    if source.registry_tls is not None and not (source.registry or "").startswith("https://"):
+        yield ("source", "registry_tls"), "is for a registry whose address begins with https://"
+    for name in ("user", "password"):
+        if kafka.sasl is not None and not getattr(kafka.sasl, name):
+            yield ("kafka", "sasl", name), "is empty"

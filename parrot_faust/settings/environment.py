@@ -1,9 +1,11 @@
-"""The environment in the settings: ``${NAME}`` in a text, and ``PARROT_<SECTION>__<NAME>`` over a value."""
+"""The environment in the settings: ``${NAME}`` and ``${file:/a/path}`` in a text, ``PARROT_<SECTION>__<NAME>`` over a
+value.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -14,9 +16,11 @@ from ruamel.yaml.error import YAMLError
 
 from parrot_faust.errors import SettingsError
 from parrot_faust.settings.complaints import unknown
-from parrot_faust.settings.sections import Settings, fields_of
+from parrot_faust.settings.sections import Settings, fields_of, secrets_of
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(?:file:(?P<file>[^}]+)|(?P<name>\w+)(?::-(?P<default>[^}]*))?)\}")
+_PASSWORD_IN_URL = re.compile(r"^\w+://[^/@\s]*:[^/@\s]+@")
+MAX_SECRET = 64 << 10  # bytes; a file beyond this holds no password
 
 
 def plain_of(tree: Any, file: str, environ: Mapping[str, str], name: str = "", line: int = 0) -> Any:
@@ -35,12 +39,41 @@ def plain_of(tree: Any, file: str, environ: Mapping[str, str], name: str = "", l
 
 def _substituted(text: str, file: str, environ: Mapping[str, str], name: str, line: int) -> str:
     def replace(match: re.Match[str]) -> str:
-        found = environ.get(match[1], match[2])
+        if match["file"]:
+            return _content(match["file"], name, file, line)
+        found = environ.get(match["name"], match["default"])
         if found is None:
-            raise SettingsError(f"{name} needs the environment variable {match[1]}", file=file, line=line)
+            raise SettingsError(f"{name} needs the environment variable {match['name']}", file=file, line=line)
         return found
 
     return _VARIABLE.sub(replace, text)
+
+
+def _content(path: str, name: str, file: str, line: int) -> str:
+    """The text of a file that holds a secret, without the line's end after it."""
+    try:
+        with Path(path).open("rb") as opened:
+            data = opened.read(MAX_SECRET + 1)
+        if len(data) > MAX_SECRET:
+            raise SettingsError(f"{name}: {path} is larger than {MAX_SECRET} bytes", file=file, line=line)
+        return data.decode("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{name} needs the file {path} ({error.strerror})", file=file, line=line) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}: {path} is not UTF-8", file=file, line=line) from None
+
+
+def literal_secrets(tree: Any, kind: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Secrets that are written in the file itself: each setting and its line."""
+    if not isinstance(tree, CommentedMap):
+        return
+    fields, secrets = fields_of(kind), secrets_of(kind)
+    for name, value in tree.items():
+        within = get_args(kind)[1] if get_origin(kind) is dict else fields.get(name)
+        holds = (name in secrets and value) or (isinstance(value, str) and _PASSWORD_IN_URL.search(value))
+        if holds and not _VARIABLE.search(str(value)):
+            yield f"{prefix}{name}", tree.lc.key(name)[0] + 1
+        yield from literal_secrets(value, within, f"{prefix}{name}.")
 
 
 def override(plain: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:

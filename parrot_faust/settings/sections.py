@@ -7,12 +7,11 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from parrot_faust.secret import Secret, Section, bare, is_secret
+from parrot_faust.tls import Tls
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the file; a name it does not know is an error."""
 
-
-class Web(_Section, frozen=True, kw_only=True):
+class Web(Section, frozen=True, kw_only=True):
     """The web view. Loopback, because it shows data and takes no password."""
 
     host: str = "127.0.0.1"
@@ -20,7 +19,22 @@ class Web(_Section, frozen=True, kw_only=True):
     enabled: bool = True
 
 
-class Source(_Section, frozen=True, kw_only=True):
+class Sasl(Section, frozen=True, kw_only=True):
+    """A login to Kafka. PLAIN sends the password itself, so it belongs behind TLS."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    user: str
+    password: Secret
+
+
+class Kafka(Section, frozen=True, kw_only=True):
+    """How the brokers are talked to: in the clear and without a login, unless these say otherwise."""
+
+    tls: Tls | None = None
+    sasl: Sasl | None = None
+
+
+class Source(Section, frozen=True, kw_only=True):
     """Where changes come from. `topics` is a regular expression that a topic's whole name must match."""
 
     topics: str
@@ -28,40 +42,52 @@ class Source(_Section, frozen=True, kw_only=True):
     format: Literal["auto", "avro", "json", "json-schema", "flattened"] = "auto"
     registry: str | None = None
     registry_user: str = ""
-    registry_password: str = ""
+    registry_password: Secret = ""
+    registry_tls: Tls | None = None
 
     def __repr__(self) -> str:
-        return f"Source(topics={self.topics!r}, format={self.format!r})"  # the registry's password stays out of logs
+        return f"Source(topics={self.topics!r}, format={self.format!r})"  # the registry's address may hold a password
 
 
-class KuduSection(_Section, frozen=True, kw_only=True):
-    """Kudu. Four hash buckets serve a tablet server of four cores; three replicas are what a cluster survives with."""
+class KuduSection(Section, frozen=True, kw_only=True):
+    """Kudu. Four hash buckets serve a tablet server of four cores; three replicas are what a cluster survives with.
+
+    `encryption`, `require_authentication` and `sasl_protocol` are what Kudu's client calls encryption policy, required
+    authentication and SASL protocol name (the service's name in its Kerberos principal, ``kudu`` unless told).
+    """
 
     masters: tuple[str, ...]
     table: str = "{schema}.{table}"
     buckets: int = 4
     replicas: int = 3
     timeout_s: float = 5.0
+    encryption: Literal["optional", "required", "required_remote"] = "optional"
+    require_authentication: bool = False
+    sasl_protocol: str = ""
 
 
-class HBaseSection(_Section, frozen=True, kw_only=True):
-    """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions."""
+class HBaseSection(Section, frozen=True, kw_only=True):
+    """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions.
+
+    `tls` is for both: HBase's `hbase.thrift.ssl.enabled`.
+    """
 
     thrift: str
     thrift2: str
     table: str = "{schema}.{table}"
     family: str = "d"
     timeout_s: float = 5.0
+    tls: Tls | None = None
 
 
-class Sinks(_Section, frozen=True, kw_only=True):
+class Sinks(Section, frozen=True, kw_only=True):
     """The stores; at least one."""
 
     kudu: KuduSection | None = None
     hbase: HBaseSection | None = None
 
 
-class KuduTable(_Section, frozen=True, kw_only=True):
+class KuduTable(Section, frozen=True, kw_only=True):
     """What differs for one table in Kudu."""
 
     table: str | None = None
@@ -69,14 +95,14 @@ class KuduTable(_Section, frozen=True, kw_only=True):
     replicas: int | None = None
 
 
-class HBaseTable(_Section, frozen=True, kw_only=True):
+class HBaseTable(Section, frozen=True, kw_only=True):
     """What differs for one table in HBase."""
 
     table: str | None = None
     family: str | None = None
 
 
-class Table(_Section, frozen=True, kw_only=True):
+class Table(Section, frozen=True, kw_only=True):
     """What differs for one source table. `key` names key columns where the source has none; `columns` declares types
     for JSON without schema; `sinks` names the stores it goes to, all when it is empty; `mask` says how columns are
     masked before anything leaves the worker (`parrot_faust.masking`).
@@ -85,12 +111,12 @@ class Table(_Section, frozen=True, kw_only=True):
     kudu: KuduTable = KuduTable()
     hbase: HBaseTable = HBaseTable()
     key: tuple[str, ...] = ()
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = msgspec.field(default_factory=dict)
     sinks: tuple[str, ...] = ()
-    mask: dict[str, str | None] = {}
+    mask: dict[str, str | None] = msgspec.field(default_factory=dict)
 
 
-class Batch(_Section, frozen=True, kw_only=True):
+class Batch(Section, frozen=True, kw_only=True):
     """Bounds of what agents take at once. A thousand records keep the event loop's longest stretch below 100 ms; four
     batches of a partition keep the next one ready; 64 MB bound what a stopped store leaves waiting in memory.
     """
@@ -101,7 +127,7 @@ class Batch(_Section, frozen=True, kw_only=True):
     group_bytes: int = 64 << 20
 
 
-class Delivery(_Section, frozen=True, kw_only=True):
+class Delivery(Section, frozen=True, kw_only=True):
     """How changes are handed on. A lease is shorter than the session, so that what a frozen worker still holds has
     expired before another has its partitions; a chunk stays below Kafka's default message limit of 1 MB.
     """
@@ -116,7 +142,7 @@ class Delivery(_Section, frozen=True, kw_only=True):
     commit_interval_s: float = 1.0
 
 
-class Topics(_Section, frozen=True, kw_only=True):
+class Topics(Section, frozen=True, kw_only=True):
     """The project's own topics: their partitions and copies, and how long chunks wait for a store that is away."""
 
     partitions: int = 4
@@ -124,20 +150,18 @@ class Topics(_Section, frozen=True, kw_only=True):
     retention_days: int = 14
 
 
-class Masking(_Section, frozen=True, kw_only=True):
+class Masking(Section, frozen=True, kw_only=True):
     """With a `key`, sha256 masks with HMAC-SHA-256 under it: without one, who can guess a value can check the guess."""
 
-    key: str = ""
-
-    def __repr__(self) -> str:
-        return f"Masking(key={'given' if self.key else 'none'})"
+    key: Secret = ""
 
 
-class Settings(_Section, frozen=True, kw_only=True):
+class Settings(Section, frozen=True, kw_only=True):
     """All settings. `app` names the consumer group and the project's own topics; `state` can be made again."""
 
     app: str = "parrot"
     brokers: tuple[str, ...] = ("127.0.0.1:9092",)
+    kafka: Kafka = Kafka()
     state: Path = Path(".parrot/worker")
     web: Web = Web()
     source: Source
@@ -145,7 +169,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     quality: Path = Path("quality_rules")
     schema_change: Literal["lenient"] = "lenient"
     truncate: Literal["report"] = "report"
-    tables: dict[str, Table] = {}
+    tables: dict[str, Table] = msgspec.field(default_factory=dict)
     batch: Batch = Batch()
     delivery: Delivery = Delivery()
     topics: Topics = Topics()
@@ -155,10 +179,17 @@ class Settings(_Section, frozen=True, kw_only=True):
         return f"Settings(app={self.app!r}, brokers={self.brokers!r})"  # the rest may hold secrets
 
 
+def secrets_of(kind: Any) -> frozenset[str]:
+    """The names of a section's fields whose values are secret."""
+    struct = next((part for part in (kind, *get_args(kind)) if is_section(part)), None)
+    fields = msgspec.structs.fields(struct) if struct else ()
+    return frozenset(field.name for field in fields if is_secret(field.type))
+
+
 def fields_of(kind: Any) -> dict[str, Any]:
     """Names and types in a section; empty for what is no section."""
     struct = next((part for part in (kind, *get_args(kind)) if is_section(part)), None)
-    return {field.name: field.type for field in msgspec.structs.fields(struct)} if struct else {}
+    return {field.name: bare(field.type) for field in msgspec.structs.fields(struct)} if struct else {}
 
 
 def is_section(kind: Any) -> bool:

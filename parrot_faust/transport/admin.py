@@ -13,9 +13,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
+from parrot_faust.errors import SettingsError
+from parrot_faust.transport.reach import Refused, refused
+
 REQUEST_TIMEOUT_MS = 15_000
 READ_ALL_WAIT_MS = 500
 CONNECT_RETRY_S = 2.0
+FINAL_AFTER = 3  # refusals in a row: a broker that is just starting may not know its users yet
 METADATA_POLL_S = 0.1
 
 
@@ -31,26 +35,37 @@ class TopicPlan:
 class BrokerAdmin:
     """One admin connection, made on first use and kept."""
 
-    def __init__(self, brokers: tuple[str, ...], replicas: int, log: Any) -> None:
-        self._brokers, self._replicas, self._log = list(brokers), replicas, log
+    def __init__(self, options: Mapping[str, Any], replicas: int, log: Any) -> None:
+        """`options` are what every client is made with (`parrot_faust.kafka.client_options`)."""
+        self._options, self._replicas, self._log = options, replicas, log
         self._client: AIOKafkaAdminClient | None = None
 
     async def connect(self, should_stop: Callable[[], bool]) -> None:
-        """Return when a broker answers; say once that none does and go on trying until then."""
-        said = False
+        """Return when a broker answers; say once that none does and go on trying until then.
+
+        Raise SettingsError when one answers and does not let us in, some times in a row: that is no outage.
+        """
+        said, refusals = False, 0
         while not should_stop():
-            client = AIOKafkaAdminClient(bootstrap_servers=self._brokers, request_timeout_ms=REQUEST_TIMEOUT_MS)
-            try:
-                await client.start()
-                self._client = client
-                return
-            except (KafkaError, OSError) as error:
-                with suppress(KafkaError, OSError):
-                    await client.close()
-                if not said:
-                    self._log.warning("no Kafka broker at %s yet (%s); waiting for it", ", ".join(self._brokers), error)
-                    said = True
-                await asyncio.sleep(CONNECT_RETRY_S)
+            why = await refused(self._options)
+            if why is None:
+                client = AIOKafkaAdminClient(**self._options, request_timeout_ms=REQUEST_TIMEOUT_MS)
+                try:
+                    await client.start()
+                    self._client = client
+                    return
+                except (KafkaError, OSError) as error:
+                    with suppress(KafkaError, OSError):
+                        await client.close()
+                    why = Refused(False, str(error))
+            refusals = refusals + 1 if why.final else 0
+            if refusals == FINAL_AFTER:
+                raise SettingsError(why.reason)
+            if not said:
+                brokers = ", ".join(self._options["bootstrap_servers"])
+                self._log.warning("no Kafka broker at %s yet (%s); waiting for it", brokers, why.reason)
+                said = True
+            await asyncio.sleep(CONNECT_RETRY_S)
 
     @property
     def client(self) -> AIOKafkaAdminClient:
@@ -87,9 +102,7 @@ class BrokerAdmin:
     async def read_all(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
         """Keys and values of a partition's records, from its beginning to where it ends now."""
         tp = TopicPartition(topic, partition)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._brokers, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False, auto_offset_reset="earliest")
         await consumer.start()
         try:
             consumer.assign([tp])

@@ -24,7 +24,7 @@ def topics(local: Local) -> set[str]:
 
 
 async def _topics(address: str) -> set[str]:
-    admin = BrokerAdmin((address,), 1, logging.getLogger("tests"))
+    admin = BrokerAdmin({"bootstrap_servers": [address]}, 1, logging.getLogger("tests"))
     await admin.connect(lambda: False)
     try:
         return {name for name in await admin.topics() if name.startswith(PREFIX)}

@@ -37,7 +37,7 @@ async def test_topics_are_made_as_planned_and_what_exists_is_left_as_it_is(clust
 
 
 async def test_two_that_make_the_same_topic_at_once_both_find_it(cluster: Cluster, distribution: Addresses) -> None:
-    other = BrokerAdmin((distribution.kafka,), 1, logging.getLogger("tests"))
+    other = BrokerAdmin({"bootstrap_servers": [distribution.kafka]}, 1, logging.getLogger("tests"))
     await other.connect(lambda: False)
     plan = TopicPlan(f"{cluster.kafka.prefix}.a", 2, {})
     try:
@@ -50,7 +50,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_said_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parrot_faust.transport.admin.CONNECT_RETRY_S", 0.05)
-    admin, asked = BrokerAdmin((NOWHERE,), 1, logging.getLogger("tests.away")), 0
+    admin, asked = BrokerAdmin({"bootstrap_servers": [NOWHERE]}, 1, logging.getLogger("tests.away")), 0
 
     def enough() -> bool:
         nonlocal asked

@@ -170,7 +170,8 @@ class Cluster:
 @asynccontextmanager
 async def clusters(address: str) -> AsyncIterator[Cluster]:
     """A cluster with names of its own; its apps are stopped, the last one first, and its topics deleted at the end."""
-    admin, producer = BrokerAdmin((address,), 1, log), AIOKafkaProducer(bootstrap_servers=address)
+    admin = BrokerAdmin({"bootstrap_servers": [address]}, 1, log)
+    producer = AIOKafkaProducer(bootstrap_servers=address)
     await admin.connect(lambda: False)
     await producer.start()
     kafka = Kafka(address, f"transport-{uuid.uuid4().hex}", admin, producer)

@@ -432,6 +432,84 @@ def test_no_secret_is_shown_when_settings_are_printed(read: Read) -> None:
         assert SECRET not in f"{shown}"
 
 
+def test_a_secret_may_lie_in_a_file(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{SECRET}\r\n")
+    settings = read(
+        f"source:\n  topics: x\n  registry_password: '${{file:{tmp_path}/password}}'\n"
+        "sinks: {kudu: {masters: [m]}}\n"
+    )
+    assert settings.source.registry_password == SECRET
+
+
+@pytest.mark.parametrize("content", [None, b"\xff" + SECRET.encode(), SECRET.encode() * 10_000])
+def test_a_secret_s_file_that_can_t_be_read_is_named_with_the_line(
+    refused: Refused, tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "password").write_bytes(content)
+    error = refused(f"source:\n  topics: x\n  registry_password: '${{file:{tmp_path}/password}}'\n")
+    assert error.line == 3
+    assert str(tmp_path / "password") in str(error)
+    assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (f"source:\n  topics: x\n  registry_password: {SECRET}\n", "source.registry_password"),
+        (f"source:\n  topics: x\n  registry: http://me:{SECRET}@r:8081\n", "source.registry"),
+        (f"source: {{topics: x}}\nmasking:\n  key: {SECRET}-and-more\n", "masking.key"),
+        (f"source: {{topics: x}}\nkafka: {{sasl: {{user: u,\n  password: {SECRET}}}}}\n", "kafka.sasl.password"),
+    ],
+)
+def test_a_secret_in_the_file_itself_is_warned_of_and_not_shown(
+    read: Read, caplog: pytest.LogCaptureFixture, text: str, name: str
+) -> None:
+    read(f"{text}sinks: {{kudu: {{masters: [m]}}}}\n")
+    (record,) = caplog.records
+    assert f"parrot.yaml:3: {name} is a secret written in the file" in record.getMessage()
+    assert SECRET not in record.getMessage()
+
+
+def test_a_secret_from_elsewhere_is_not_warned_of(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+    read(
+        BASE + "masking: {key: '${KEY}'}\n", {"KEY": "k" * 20, "PARROT_KAFKA__SASL": f"{{user: u, password: {SECRET}}}"}
+    )
+    assert not caplog.records
+
+
+# -- TLS and logins --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "line"),
+    [
+        ("kafka:\n  tls:\n    ca: absent.pem\n", "kafka.tls.ca", 5),
+        ("kafka:\n  tls:\n    key: absent.pem\n", "kafka.tls.key", 5),
+        ("kafka:\n  sasl: {user: u}\n", "kafka.sasl.password is missing", 4),
+        ("kafka:\n  sasl:\n    user: ''\n    password: x\n", "kafka.sasl.user", 5),
+        ("kafka:\n  sasl: {mechanism: SCRAM-SHA-1, user: u, password: x}\n", "did you mean SCRAM-SHA-", 4),
+        ("kafka:\n  tls: {verify: no}\n", "did you mean verify_host?", 4),
+    ],
+)
+def test_wrong_security_settings_of_kafka_are_refused_with_their_line(
+    refused: Refused, more: str, name: str, line: int
+) -> None:
+    error = refused(BASE + more)
+    assert name in str(error)
+    assert error.line == line
+
+
+def test_wrong_security_settings_of_registry_and_stores_are_refused(refused: Refused) -> None:
+    source = "source:\n  topics: x\n  registry: http://r\n  registry_tls: {}\n"
+    assert "https://" in str(refused(source + "sinks: {kudu: {masters: [m]}}\n"))
+    hbase = "sinks:\n  hbase:\n    thrift: h:1\n    thrift2: h:2\n    tls: {ca: absent.pem}\n"
+    assert "sinks.hbase.tls.ca" in str(refused("source: {topics: x}\n" + hbase))
+    assert "did you mean required?" in str(
+        refused("source: {topics: x}\nsinks: {kudu: {masters: [m], encryption: require}}\n")
+    )
+
+
 # -- masks -------------------------------------------------------------------------------------------------------------
 
 

@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import happybase
-from Hbase_thrift import AlreadyExists  # a module that exists once happybase has been imported
+from Hbase_thrift import AlreadyExists, Hbase  # a module that exists once happybase has been imported
 from Hbase_thrift import IOError as HBaseIOError
 from thriftpy2.protocol import TCyBinaryProtocolFactory
 from thriftpy2.thrift import TClient, TException
-from thriftpy2.transport import TCyBufferedTransportFactory, TSocket, TTransportException
+from thriftpy2.transport import TCyBufferedTransportFactory, TSocket, TSSLSocket, TTransportException
 
+from parrot_faust import tls
 from parrot_faust.errors import SinkUnavailable
 from parrot_faust.sinks.hbase.settings import HBaseSettings, address
 from parrot_faust.sinks.hbase.shape import api
@@ -24,11 +25,24 @@ NAME = "hbase"
 SHARE = 0.9  # of the time left, for a socket's time-out: it is noticed a little late, and what follows takes time too
 
 
+class Connection(happybase.Connection):  # type: ignore[misc]
+    """happybase's connection over a socket of our making: it has no setting for TLS."""
+
+    def __init__(self, socket: Any) -> None:
+        self._made = socket
+        super().__init__(socket.host, socket.port, autoconnect=False)
+
+    def _refresh_thrift_client(self) -> None:
+        self.transport = self._transport_class(self._made)
+        self.client = TClient(Hbase, self._protocol_class(self.transport, decode_response=False))
+
+
 class Servers:
     """`tables` gives the first API for one step, `write` calls the second one, whose connection is kept."""
 
     def __init__(self, settings: HBaseSettings) -> None:
         self._settings = settings
+        self._context = None if settings.tls is None else tls.context(settings.tls)
         self._writer: Any = None
         self._socket: Any = None
 
@@ -37,8 +51,7 @@ class Servers:
         """A connection for what is done in here, made anew: its time-out is fixed when it is made, and a server ends
         one that was idle for a minute. What Thrift or the network raises in here becomes SinkUnavailable.
         """
-        host, port = address(self._settings.thrift, "thrift")
-        connection = happybase.Connection(host, port, timeout=self._wait_ms(deadline), autoconnect=False)
+        connection = Connection(self._socket_to("thrift", self._wait_ms(deadline)))
         try:
             connection.open()
             yield connection
@@ -78,8 +91,7 @@ class Servers:
     def _connected(self, deadline: float) -> Any:
         wait_ms = self._wait_ms(deadline)
         if self._writer is None:
-            host, port = address(self._settings.thrift2, "thrift2")
-            socket = TSocket(host, port, socket_timeout=wait_ms)
+            socket = self._socket_to("thrift2", wait_ms)
             transport = TCyBufferedTransportFactory().get_transport(socket)
             try:
                 transport.open()
@@ -90,6 +102,13 @@ class Servers:
         self._socket.set_timeout(self._wait_ms(deadline))
         return self._writer
 
+    def _socket_to(self, name: str, wait_ms: int) -> Any:
+        """A socket, not connected yet, to the server that a setting names."""
+        host, port = address(getattr(self._settings, name), name)
+        if self._context is None:
+            return TSocket(host, port, socket_timeout=wait_ms)
+        return TSSLSocket(host, port, socket_timeout=wait_ms, ssl_context=self._context)
+
     def _wait_ms(self, deadline: float) -> int:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -99,6 +118,8 @@ class Servers:
 
 def unavailable(error: Exception) -> SinkUnavailable:
     """The error for what Thrift or the network raised: its class, and the first line of its message."""
+    if refused := tls.refusal(error, "sinks.hbase.tls"):
+        return SinkUnavailable(NAME, f"{getattr(error, 'message', None) or 'TLS'}: {refused}")
     message = getattr(error, "message", None) or str(error)
     if isinstance(message, bytes):
         message = message.decode("utf-8", "replace")

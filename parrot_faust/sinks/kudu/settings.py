@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from models import TableSchema
@@ -29,8 +31,9 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `table` is a template of the target's name with the fields database, schema, table and prefix. `buckets` are hash
     partitions on the key, `replicas` copies of each; both matter only when a table is made. `timeout_s` bounds
-    connecting and opening a table; writing is bounded by each call's own deadline. `tables` is keyed by source table,
-    for example ``shop.public.orders``. Raise SettingsError when a value can't be meant.
+    connecting and opening a table; writing is bounded by each call's own deadline. `encryption`,
+    `require_authentication` and `sasl_protocol` are options of Kudu's client. `tables` is keyed by source table, for
+    example ``shop.public.orders``. Raise SettingsError when a value can't be meant.
     """
 
     masters: tuple[str, ...]
@@ -38,6 +41,9 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     buckets: int = 4
     replicas: int = 1
     timeout_s: float = 5.0
+    encryption: Literal["optional", "required", "required_remote"] = "optional"
+    require_authentication: bool = False
+    sasl_protocol: str = ""
     tables: dict[str, KuduTableSettings] = {}
 
     def __post_init__(self) -> None:

@@ -124,7 +124,14 @@ class KuduSink:
 
         milliseconds = max(1, int(seconds * 1000))
         try:
-            return Client(list(self.settings.masters), admin_timeout_ms=milliseconds, rpc_timeout_ms=milliseconds)
+            return Client(
+                list(self.settings.masters),
+                admin_timeout_ms=milliseconds,
+                rpc_timeout_ms=milliseconds,
+                encryption_policy=getattr(kudu, f"ENCRYPTION_{self.settings.encryption.upper()}"),
+                require_authentication=self.settings.require_authentication,
+                sasl_protocol_name=self.settings.sasl_protocol.encode() or None,
+            )
         except kudu.KuduException as error:
             raise SinkUnavailable(self.name, message(error)) from error
 
