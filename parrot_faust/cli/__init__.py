@@ -22,6 +22,7 @@ COMMANDS = {
     "connector": ("connector", "connector"),
     "demo": ("demo", "demo"),
     "bench": ("bench", "bench"),
+    "simulate": ("simulate", "command"),
 }
 
 

@@ -10,17 +10,16 @@ from models import ChunkHeader
 @dataclass(slots=True)
 class _Seen:
     generation: int
-    offset: int
     version: int
 
 
 class Fence:
     """Knows the newest chunk of each source partition and admits no older one from an older generation.
 
-    A chunk is refused only if all hold: its group generation is older than one seen from that source partition, its
-    offsets were already covered, and so were its versions. Such rows have all been written, in order, by the worker
-    that took over. Anything else is admitted: a generation that began again (a new group) or offsets that began again
-    (a topic made anew) bring newer versions, and a replay within a generation is followed by all that came after it.
+    A chunk is refused only if its group generation is older than one seen from that source partition and its versions
+    were already covered. Such rows have all been written, in order, by the worker that took over; their offsets say
+    nothing, because a topic that was made anew begins them again. Anything else is admitted: a generation that began
+    again (a new group) brings newer versions, and a replay within a generation is followed by all that came after it.
 
     What was seen goes with the writer. To the next one, in its place, goes a single number: the newest generation among
     the chunks that were written before the committed offset. An older one's chunk that comes after those was sent when
@@ -39,13 +38,12 @@ class Fence:
         key = (header.table, header.partition)
         seen = self._seen.get(key)
         if seen is None:
-            self._seen[key] = _Seen(header.generation, header.last_offset, header.last_version)
+            self._seen[key] = _Seen(header.generation, header.last_version)
             return True
         stale = header.generation < seen.generation
-        if stale and header.last_offset <= seen.offset and header.last_version <= seen.version:
+        if stale and header.last_version <= seen.version:
             self.refused += 1
             return False
         seen.generation = max(seen.generation, header.generation)
-        seen.offset = header.last_offset
         seen.version = max(seen.version, header.last_version)
         return True

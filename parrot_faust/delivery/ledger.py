@@ -101,9 +101,11 @@ class Ledger:
         return account.open[0].first if account.open else account.next_offset
 
     def passed(self, partition: Hashable, offset: int) -> bool:
-        """Whether an open batch reaches `offset` or further: reading on from there is reading again."""
+        """Whether a batch reached `offset` or further: reading on from there is reading again, or another topic."""
         account = self._accounts.get(partition)
-        return bool(account and account.open and account.open[-1].last >= offset)
+        if account is None:
+            return False
+        return (account.open[-1].last if account.open else (account.next_offset or 0) - 1) >= offset
 
     def partitions(self) -> list[Hashable]:
         """Partitions that have an account."""
