@@ -3,20 +3,24 @@
 Every record of a batch ends as exactly one of: forwarded to each sink's writes topic, held in quarantine, dropped by a
 rule, dead-lettered, tombstone, or skipped (a message without a row). The batch is settled when the broker has
 confirmed all that was made from it, and not before.
+
+Rows of a shape that is not decided on wait, and all that comes after them in their partition; other partitions go on.
+As nothing of them is settled, no more of the partition is fetched, and a restart reads them again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.held_images import HeldImages, image_names, long_values
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
-from agents.schema_book import SchemaBook
+from agents.schema_book import Places, SchemaBook
 from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema, key_text
 from parrot_faust import failpoints
 from parrot_faust.codec import Decoded, Decoder, Segment
@@ -30,8 +34,11 @@ from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused, 
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
-from parrot_faust.schema import losses
+from parrot_faust.schema import Placement, losses
 from parrot_faust.transport import Batch, Record
+
+#: Seconds between two looks for a decision on a shape. It takes some tens of milliseconds unless a person decides.
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.3
 
 #: The committed offset and note of a source partition.
 CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
@@ -56,15 +63,23 @@ class _Lane:
     clock: VersionClock
     images: Images
     settling: asyncio.Task[bool] | None = None
+    #: Batches that wait for a decision on a shape: the first is at hand, the others are behind it.
+    line: deque[Batch] = field(default_factory=deque)
+    waiting: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
 class _Work:
-    """What one batch has come to."""
+    """What one batch has come to. `segments` are still to be taken."""
 
     batch: Batch
+    decoded: Decoded
+    segments: deque[Segment]
+    decode_ms: float
     #: Versions by position in the batch, given beforehand where some of its records can't be decoded.
     versions: Mapping[int, int] | None = None
+    check_s: float = 0.0
+    active_s: float = 0.0
     pending: list[Awaitable[Any]] = field(default_factory=list)
     outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
 
@@ -107,34 +122,89 @@ class Changes:
         self._before_settle = failpoints.at_async("changes.before_settle")
 
     async def take(self, batch: Batch) -> None:
-        """Decode, check and send a batch; it is settled in the background once the broker has everything."""
-        started = time.perf_counter()
+        """Decode, check and send a batch; it is settled in the background once the broker has everything.
+
+        Returns at once when its rows have to wait for a decision on their shape.
+        """
         lane = await self._lane(batch)
+        lane.next_offset = batch.last + 1
+        if lane.line:
+            lane.line.append(batch)
+            return
+        work = await self._begin(lane, batch)
+        if not await self._advance(lane, work):
+            lane.line.append(batch)
+            lane.waiting = asyncio.create_task(self._wait(lane, work))
+
+    async def _begin(self, lane: _Lane, batch: Batch) -> _Work:
         await self._learn_schemas(batch.records)
+        started = time.perf_counter()
         decoded = self._decoder.decode(batch.topic, batch.records)
-        decoded_at = time.perf_counter()
+        decode_ms = (time.perf_counter() - started) * 1e3
         await asyncio.sleep(0)  # decoding was the longest stretch without yielding: let heartbeats and others in
         await self._before_send()
+        versions = _versions_beside_failures(lane.clock, decoded)
+        return _Work(batch, decoded, deque(decoded.segments), decode_ms, versions)
 
-        work = _Work(batch, versions=_versions_beside_failures(lane.clock, decoded))
-        checking = 0.0
-        for segment in decoded.segments:
-            checking += await self._take_segment(work, lane, segment)
-        await self._take_failures(work, decoded)
-        lane.next_offset = batch.last + 1
-
-        task = asyncio.create_task(self._settle(work, decoded, str(lane.clock.last), lane.settling))
+    async def _advance(self, lane: _Lane, work: _Work) -> bool:
+        """Take the segments of a batch as far as their shapes are decided on; whether all of it is taken."""
+        started = time.perf_counter()
+        while work.segments:
+            segment = work.segments[0]
+            try:
+                mask = self._masking.of(segment.schema)
+            except TableRefused as error:
+                await self._refuse(work, lane, work.segments.popleft().changes, error)
+                continue
+            places = await self._places(work, mask.schema if mask else segment.schema)
+            if places is None:
+                work.active_s += time.perf_counter() - started
+                return False
+            work.segments.popleft()
+            work.check_s += await self._take_segment(work, lane, segment, mask, places)
+        await self._take_failures(work, work.decoded)
+        task = asyncio.create_task(self._settle(work, work.decoded, str(lane.clock.last), lane.settling))
         lane.settling = task
         self.confirming.add(task)
         task.add_done_callback(self.confirming.discard)
-        ended = time.perf_counter()
+        work.active_s += time.perf_counter() - started
         self._stats.agent_step(
             "changes",
-            changes=len(batch),
-            decode_ms=(decoded_at - started) * 1e3,
-            check_ms=checking * 1e3,
-            send_ms=(ended - decoded_at - checking) * 1e3,
+            changes=len(work.batch),
+            decode_ms=work.decode_ms,
+            check_ms=work.check_s * 1e3,
+            send_ms=(work.active_s - work.check_s) * 1e3,
         )
+        return True
+
+    async def _places(self, work: _Work, schema: TableSchema) -> Places | None:
+        """Where rows of a shape go; None while that is not decided, which is then asked for."""
+        sinks = self._targets.sinks(work.batch.topic)
+        places = self._schemas.places(schema, sinks)
+        if places is None and (announcement := await self._schemas.seen(schema, work.batch, sinks)):
+            work.pending.append(announcement)
+            self._tell_of_losses(schema)
+            places = self._schemas.places(schema, sinks)
+        return places
+
+    async def _wait(self, lane: _Lane, work: _Work) -> None:
+        """Take the batches of a lane that waits, each as soon as its shapes are decided on."""
+        pause = FIRST_LOOK_S
+        try:
+            while lane.line:
+                if not await self._advance(lane, work):
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_LOOK_S)
+                    continue
+                lane.line.popleft()
+                if lane.line:
+                    work, pause = await self._begin(lane, lane.line[0]), FIRST_LOOK_S
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._log.exception("%r failed unforeseen; the worker stops so that nothing is lost", work.batch)
+            self._fatal(error)
+            raise
 
     # -- before the rows ---------------------------------------------------------------------------------------------
 
@@ -145,6 +215,8 @@ class Changes:
             # Newly assigned, or read again from the committed offset: versions begin where that commit left them.
             committed = await self._committed_note(*key)
             floor = floor_of(committed[1]) if committed else 0
+            if lane is not None and lane.waiting is not None:
+                lane.waiting.cancel()  # what it holds is read again, here or by another worker
             if lane is not None and lane.generation == batch.generation:
                 images = lane.images
                 images.rewind(batch.first)
@@ -173,17 +245,17 @@ class Changes:
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
-    async def _take_segment(self, work: _Work, lane: _Lane, segment: Segment) -> float:
+    async def _take_segment(
+        self, work: _Work, lane: _Lane, segment: Segment, mask: TableMask | None, places: Places
+    ) -> float:
         """Check a run of changes of one shape and send the rows that pass. Return the seconds spent checking."""
         schema, changes = segment.schema, segment.changes
-        try:
-            mask = self._masking.of(schema)
-        except TableRefused as error:
-            await self._refuse(work, lane, changes, error)
+        sinks = self._targets.sinks(work.batch.topic)
+        placements = {sink: place for sink in sinks if (place := places[sink])}
+        if len(placements) < len(sinks):
+            reason = f"its key ({', '.join(schema.key)}) was not taken over, see `parrot schema history`"
+            await self._refuse(work, lane, changes, TableRefused(schema.table, reason))
             return 0.0
-        if announcement := await self._schemas.seen(mask.schema if mask else schema, work.batch):
-            work.pending.append(announcement)
-            self._tell_of_losses(schema)
         if work.versions is None:
             versions = lane.clock.advance(change.time_us for change in changes)
         else:
@@ -219,7 +291,7 @@ class Changes:
             times.append(0 if change.op is Op.READ else change.time_us)
             passed.append(change.offset)
         if rows:
-            await self._forward(work, schema, rows, times, changes)
+            await self._forward(work, placements, rows, times, changes)
         return checking
 
     def _tell_of_losses(self, schema: TableSchema) -> None:
@@ -310,29 +382,41 @@ class Changes:
         )
 
     async def _forward(
-        self, work: _Work, schema: TableSchema, rows: Sequence[Row], times: Sequence[int], changes: Sequence[Change]
+        self,
+        work: _Work,
+        placements: Mapping[str, Placement],
+        rows: Sequence[Row],
+        times: Sequence[int],
+        changes: Sequence[Change],
     ) -> None:
         batch, targets = work.batch, self._targets
         origin = Origin(batch.topic, batch.partition, batch.generation)
         partition = writes_partition(batch.topic, batch.partition, targets.partitions())
-        sinks = targets.sinks(batch.topic)
         key = f"{batch.topic}/{batch.partition}".encode()
-        packed = pack(origin, schema, rows, times, max_rows=targets.chunk_rows, max_bytes=targets.chunk_bytes)
-        for chunk in packed:
-            if chunk.data is None:
-                change = next(change for change in changes if change.offset == chunk.rows[0].offset)
-                error = RowTooLarge(schema.table, chunk.size, targets.chunk_bytes)
-                text = error.of(key_text(schema.key, change.key))
-                letter = self._dead(batch, change.index, type(error).__name__, text, chunk.rows[0].version)
-                work.settle(Outcome.DEAD_LETTERED, change.offset)
-                work.pending.append(await self._outbox.hold(letter))
-                continue
-            for row in chunk.rows:
+        too_large: dict[int, RowTooLarge] = {}
+        for placement, sinks in _alike(placements):
+            placed = rows if placement.take is None else [placement.take(row) for row in rows]
+            for chunk in pack(
+                origin, placement.schema, placed, times, max_rows=targets.chunk_rows, max_bytes=targets.chunk_bytes
+            ):
+                if chunk.data is None:
+                    error = RowTooLarge(placement.schema.table, chunk.size, targets.chunk_bytes)
+                    too_large[chunk.rows[0].offset] = error
+                    continue
+                for sink in sinks:
+                    work.pending.append(
+                        await self._outbox.send(self._names.writes(sink), chunk.data, key=key, partition=partition)
+                    )
+        for row in rows:
+            if row.offset not in too_large:
                 work.settle(Outcome.FORWARDED, row.offset)
-            for sink in sinks:
-                work.pending.append(
-                    await self._outbox.send(self._names.writes(sink), chunk.data, key=key, partition=partition)
-                )
+                continue
+            error = too_large[row.offset]
+            change = next(change for change in changes if change.offset == row.offset)
+            text = error.of(key_text(next(iter(placements.values())).schema.key, change.key))
+            letter = self._dead(batch, change.index, type(error).__name__, text, row.version)
+            work.settle(Outcome.DEAD_LETTERED, change.offset)
+            work.pending.append(await self._outbox.hold(letter))
 
     # -- what is held back -------------------------------------------------------------------------------------------
 
@@ -362,6 +446,9 @@ class Changes:
             )
         )
         for change in changes:
+            if change.op is Op.TRUNCATE:
+                work.settle(Outcome.SKIPPED, change.offset)
+                continue
             work.settle(Outcome.DEAD_LETTERED, change.offset)
             letter = self._dead(work.batch, change.index, type(error).__name__, str(error), versions[change.index])
             work.pending.append(await self._outbox.hold(letter))
@@ -460,3 +547,11 @@ def _versions_beside_failures(clock: VersionClock, decoded: Decoded) -> Mapping[
     times |= {failure.index: 0 for failure in decoded.failures}
     positions = sorted(times)
     return dict(zip(positions, clock.advance(times[position] for position in positions), strict=True))
+
+
+def _alike(placements: Mapping[str, Placement]) -> Iterable[tuple[Placement, list[str]]]:
+    """The stores grouped by the shape that their rows have: nearly always all alike, so that rows are packed once."""
+    groups: dict[str, tuple[Placement, list[str]]] = {}
+    for sink, placement in placements.items():
+        groups.setdefault(placement.schema.fingerprint, (placement, []))[1].append(sink)
+    return groups.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,61 +11,83 @@ from agents.outbox import Outbox
 from models import SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.names import Names
-from parrot_faust.schema import diff
+from parrot_faust.schema.history import SchemaHistory, SchemaSeen, history_of
+from parrot_faust.schema.layout import Placement
 from parrot_faust.transport import Batch
 
+__all__ = ["SchemaBook", "SchemaHistory", "SchemaSeen", "history_of"]
 
-class SchemaSeen(msgspec.Struct, frozen=True):
-    """A new shape of a table: where it was first seen, and how it differs from the one before.
-
-    `sink` is empty for what the source did, and the sink's name for what was done to its table.
-    """
-
-    schema: TableSchema | None
-    topic: str
-    partition: int
-    offset: int
-    sink: str
-    changes: tuple[SchemaChange, ...]
-    at_ms: int
-    seconds: float = 0.0
-
-
-class SchemaHistory(msgspec.Struct, frozen=True):
-    """A table's entry in the schema table: the latest shape and the events that led to it, oldest first."""
-
-    latest: TableSchema | None
-    events: tuple[SchemaSeen, ...]
+#: Where rows of a shape go, by store; None where a store has no table for them.
+Places = Mapping[str, Placement | None]
 
 
 class SchemaBook:
-    """Knows which shapes were seen, from the schema table and from this worker's own batches."""
+    """Knows which shapes were seen, and where their rows go, from the schema table that every worker sees.
+
+    A new shape is announced, and nothing of it is written before the table says that it was taken.
+    """
 
     def __init__(self, outbox: Outbox, names: Names, stats: Stats, now_ms: Any) -> None:
         self._outbox, self._names, self._stats, self._now_ms = outbox, names, stats, now_ms
         self._histories: Mapping[str, str] = {}
-        self._latest: dict[str, TableSchema] = {}
-        self._seen: set[tuple[str, str]] = set()
+        self._announced: set[tuple[str, str]] = set()
+        self._to_tell: set[tuple[str, str]] = set()
+        self._known: dict[str, tuple[str, SchemaHistory, dict[str, Places]]] = {}
 
     def attach(self, histories: Mapping[str, str]) -> None:
         """Use `histories` (table to encoded `SchemaHistory`), the schema table that every worker sees."""
         self._histories = histories
 
-    async def seen(self, schema: TableSchema, batch: Batch) -> Awaitable[Any] | None:
-        """Note the shape of a segment; a new one is announced, and the announcement's confirmation returned."""
+    def history(self, table: str) -> SchemaHistory:
+        """What is known of a table now."""
+        return self._entry(table)[0]
+
+    def places(self, schema: TableSchema, sinks: Iterable[str]) -> Places | None:
+        """Where rows of a shape go in these stores; None while that is not decided."""
+        history, known = self._entry(schema.table)
+        found = known.get(schema.fingerprint)
+        if found is None:
+            if not history.has(schema):
+                return None
+            found = known[schema.fingerprint] = history.placements(schema)
+            self._tell(schema, history)
+        return found if all(sink in found for sink in sinks) else None
+
+    def _entry(self, table: str) -> tuple[SchemaHistory, dict[str, Places]]:
+        raw = self._histories.get(table) or ""
+        entry = self._known.get(table)
+        if entry is None or (entry[0] is not raw and entry[0] != raw):
+            entry = self._known[table] = (raw, history_of(raw), {})
+        return entry[1], entry[2]
+
+    async def seen(self, schema: TableSchema, batch: Batch, sinks: Iterable[str] = ()) -> Awaitable[Any] | None:
+        """Announce a shape that is not decided on, once; return the announcement's confirmation."""
         key = (schema.table, schema.fingerprint)
-        if key in self._seen:
+        if key in self._announced or self.places(schema, sinks) is not None:
             return None
-        self._seen.add(key)
-        history = history_of(self._histories.get(schema.table))
-        known = self._latest.get(schema.table) or history.latest
-        self._latest[schema.table] = schema
-        if any(event.schema is not None and event.schema.fingerprint == schema.fingerprint for event in history.events):
-            return None  # seen by this app before: a restart, a replay, or a late record of an older shape
-        event = SchemaSeen(schema, batch.topic, batch.partition, batch.first, "", diff(known, schema), self._now_ms())
-        for change in event.changes:
-            self._stats.schema_change(schema.table, change.change, "", f"{change.column} {change.detail}".strip(), 0.0)
-        return await self._announce(event)
+        self._announced.add(key)
+        self._to_tell.add(key)
+        return await self._announce(
+            SchemaSeen(schema, batch.topic, batch.partition, batch.first, "", (), self._now_ms())
+        )
+
+    def held(self) -> dict[str, list[str]]:
+        """The tables that wait for a decision, as far as this worker reads them, with the reasons."""
+        waiting = ((table, history.held) for table, (_, history, _) in self._known.items())
+        return {table: [reason for each in held for reason in each.reasons] for table, held in waiting if held}
+
+    def _tell(self, schema: TableSchema, history: SchemaHistory) -> None:
+        """Show what became of a shape that this worker has announced."""
+        key = (schema.table, schema.fingerprint)
+        if key not in self._to_tell:
+            return
+        self._to_tell.discard(key)
+        events = (each for each in reversed(history.events) if each.schema == schema and each.verdict != "held")
+        for event in list(events)[:1]:
+            for change in event.changes:
+                self._stats.schema_change(
+                    schema.table, change.change, "", f"{change.column} {change.detail}".strip(), 0.0
+                )
 
     async def applied(self, table: str, sink: str, changes: tuple[SchemaChange, ...], seconds: float) -> Awaitable[Any]:
         """Announce what was done to a sink's table."""
@@ -77,8 +99,3 @@ class SchemaBook:
         return await self._outbox.send(
             self._names.schemas, msgspec.json.encode(event), key=event.topic.encode(), partition=0
         )
-
-
-def history_of(raw: str | None) -> SchemaHistory:
-    """Decode a table's entry; an absent one is an empty history."""
-    return msgspec.json.decode(raw, type=SchemaHistory) if raw else SchemaHistory(None, ())

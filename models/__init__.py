@@ -7,20 +7,43 @@ from models.chunk import Chunk, ChunkHeader, Row, RowOp
 from models.dead_letter import CutPart, DeadLetter, Stage
 from models.results import AppliedDdl, RowFailure, WriteResult
 from models.schema import Column, Kind, TableSchema, key_text
-from models.schema_change import SchemaChange
+from models.schema_change import (
+    AddColumn,
+    Alteration,
+    AlterColumnType,
+    AlterComment,
+    AlterKey,
+    AlterNullability,
+    CreateTable,
+    DropColumn,
+    DropTable,
+    RenameColumn,
+    SchemaChange,
+    Truncate,
+)
 from models.verdict import Action, RuleFailure, Severity
 
 __all__ = [
     "Action",
+    "AddColumn",
+    "AlterColumnType",
+    "AlterComment",
+    "AlterKey",
+    "AlterNullability",
+    "Alteration",
     "AppliedDdl",
     "Change",
     "Chunk",
     "ChunkHeader",
     "Column",
+    "CreateTable",
     "CutPart",
     "DeadLetter",
+    "DropColumn",
+    "DropTable",
     "Kind",
     "Op",
+    "RenameColumn",
     "Row",
     "RowFailure",
     "RowOp",
@@ -29,6 +52,7 @@ __all__ = [
     "Severity",
     "Stage",
     "TableSchema",
+    "Truncate",
     "WriteResult",
     "key_text",
 ]

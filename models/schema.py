@@ -63,6 +63,10 @@ class TableSchema(msgspec.Struct, frozen=True, array_like=True):
     `table` is the table's identity here: the name of its Debezium topic, for example ``shop.public.orders``.
     `database`, `namespace` and `relation` are the parts for naming target tables (``shop``, ``public``, ``orders``).
     `key` names the key columns in key order. `fingerprint` is equal exactly when all of this is equal.
+
+    What follows belongs to shapes on their way to a store. `generation` numbers the target table, where the source
+    table has had another key before; `without` names columns that the target is to have no more, and `drops` counts how
+    often columns were dropped: a shape of a lower count is from before that.
     """
 
     table: str
@@ -72,6 +76,9 @@ class TableSchema(msgspec.Struct, frozen=True, array_like=True):
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     fingerprint: str
+    generation: int = 1
+    without: tuple[str, ...] = ()
+    drops: int = 0
 
     @classmethod
     def of(
@@ -83,14 +90,19 @@ class TableSchema(msgspec.Struct, frozen=True, array_like=True):
         database: str = "",
         namespace: str = "",
         relation: str = "",
+        generation: int = 1,
+        without: tuple[str, ...] = (),
+        drops: int = 0,
     ) -> TableSchema:
         """Return the schema with its fingerprint. Raise ValueError when a key column is not a column."""
         names = [column.name for column in columns]
         if missing := [name for name in key if name not in names]:
             raise ValueError(f"{table}: key columns {missing} are not among the columns {names}")
-        content = msgspec.msgpack.encode((table, database, namespace, relation, columns, key))
-        fingerprint = hashlib.sha256(content).hexdigest()[:16]
-        return cls(table, database, namespace, relation, columns, key, fingerprint)
+        content: tuple[object, ...] = (table, database, namespace, relation, columns, key)
+        if generation != 1 or drops:
+            content += (generation, without, drops)
+        fingerprint = hashlib.sha256(msgspec.msgpack.encode(content)).hexdigest()[:16]
+        return cls(table, database, namespace, relation, columns, key, fingerprint, generation, without, drops)
 
     def key_positions(self) -> tuple[int, ...]:
         """Positions of the key columns in a row, in key order."""

@@ -35,7 +35,8 @@ from parrot_faust.masking import Masking
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import RegistryClient
-from parrot_faust.settings import Settings, load
+from parrot_faust.schema import STORES, Terms
+from parrot_faust.settings import Settings, load, policy_of
 from parrot_faust.sinks.factory import SinkSpec, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
@@ -90,6 +91,7 @@ class Parts:
         rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
         self.rules = RuleBook(rule_files, int(time.time() * 1000), log)
         self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
+        self.terms = Terms(policy_of(settings), tuple(STORES[spec.kind] for spec in _specs(settings)))
         self.registry = (
             RegistryClient(
                 settings.source.registry,
@@ -291,6 +293,7 @@ class Parts:
         view["uptime"] = round(time.time() - self.started, 1)
         view["app"], view["worker"], view["version"] = self.settings.app, os.getpid(), __version__
         view["topics"] = self.sources
+        view["held_tables"] = self.schemas.held()
         return view
 
     def _lag(self, topic: str) -> int:
@@ -400,7 +403,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
 
     @app.agent(app.topic(names.schemas, schema=BatchSchema()), name="schema_history")
     async def take_schemas(stream: Any) -> None:
-        await schema_history.keep(stream, schemas, log)
+        await schema_history.keep(stream, schemas, log, parts.terms)
 
     for sink, writer in parts.writers.items():
         _register_writer(app, parts, names, sink, writer)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from parrot_faust.settings.behaviours import policy_of
 from parrot_faust.settings.checks import problems
 from parrot_faust.settings.complaints import complaint, explain, refuse_unknown
 from parrot_faust.settings.document import MAX_BYTES, line_at, read
@@ -51,6 +52,7 @@ __all__ = [
     "is_section",
     "line_at",
     "load",
+    "policy_of",
 ]
 
 log = logging.getLogger("parrot")

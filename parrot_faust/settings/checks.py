@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from parrot_faust import tls
 from parrot_faust.masking import MaskError, way_of
+from parrot_faust.schema.behaviour import KINDS, NOT_KINDS
+from parrot_faust.settings.complaints import unlike
 from parrot_faust.settings.sections import Settings
 
 MASK_KEY_LENGTH = 16  # characters: a shorter key is found by trying
@@ -38,7 +40,9 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield (section, name), f"{value} must be at least 1"
             elif not 0 < value < float("inf"):
                 yield (section, name), f"{value} must be more than 0"
+    yield from _schema_problems((), settings.schema_change_kinds)
     for name, table in settings.tables.items():
+        yield from _schema_problems(("tables", name), table.schema_change_kinds)
         known = tuple(sink for sink in ("kudu", "hbase") if getattr(sinks, sink) is not None)
         for sink in table.sinks:
             if sink not in known:
@@ -76,3 +80,9 @@ def _security(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     for name in ("user", "password"):
         if kafka.sasl is not None and not getattr(kafka.sasl, name):
             yield ("kafka", "sasl", name), "is empty"
+
+
+def _schema_problems(section: tuple[str, ...], kinds: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for kind in kinds:
+        if kind not in KINDS:
+            yield (*section, "schema_change_kinds", kind), NOT_KINDS.get(kind) or unlike(kind, KINDS)

@@ -51,7 +51,7 @@ def explain(message: str, plain: dict[str, Any]) -> tuple[tuple[str, ...], str]:
     if missing := re.match(r"Object missing required field `(\w+)`", text):
         return path, f"{where}.{missing[1]} is missing".removeprefix(".")
     if wrong := re.match(r"Invalid enum value '(.*)'", text, re.DOTALL):
-        text = _unlike(wrong[1], get_args(_kind_at(path)))
+        text = unlike(wrong[1], get_args(_kind_at(path)))
     return path, f"{where}: {text[0].lower()}{text[1:]}" if where else text
 
 
@@ -69,7 +69,7 @@ def _kind_at(path: tuple[str, ...]) -> Any:
     return kind
 
 
-def _unlike(value: str, known: tuple[str, ...]) -> str:
+def unlike(value: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(value, known, 1)
     return f"{value!r} is none of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")
 

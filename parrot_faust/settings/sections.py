@@ -10,6 +10,9 @@ import msgspec
 from parrot_faust.secret import Secret, Section, bare, is_secret
 from parrot_faust.tls import Tls
 
+#: What can happen when a table's shape changes; see `parrot_faust.schema.behaviour`.
+BehaviourName = Literal["exception", "evolve", "try_evolve", "lenient", "ignore", "review"]
+
 
 class Web(Section, frozen=True, kw_only=True):
     """The web view. Loopback, because it shows data and takes no password."""
@@ -105,7 +108,8 @@ class HBaseTable(Section, frozen=True, kw_only=True):
 class Table(Section, frozen=True, kw_only=True):
     """What differs for one source table. `key` names key columns where the source has none; `columns` declares types
     for JSON without schema; `sinks` names the stores it goes to, all when it is empty; `mask` says how columns are
-    masked before anything leaves the worker (`parrot_faust.masking`).
+    masked before anything leaves the worker (`parrot_faust.masking`); `schema_change` and `schema_change_kinds` say
+    what happens when its shape changes, and go before what is said of all tables.
     """
 
     kudu: KuduTable = KuduTable()
@@ -114,6 +118,8 @@ class Table(Section, frozen=True, kw_only=True):
     columns: dict[str, str] = msgspec.field(default_factory=dict)
     sinks: tuple[str, ...] = ()
     mask: dict[str, str | None] = msgspec.field(default_factory=dict)
+    schema_change: BehaviourName | None = None
+    schema_change_kinds: dict[str, BehaviourName] = msgspec.field(default_factory=dict)
 
 
 class Batch(Section, frozen=True, kw_only=True):
@@ -167,7 +173,8 @@ class Settings(Section, frozen=True, kw_only=True):
     source: Source
     sinks: Sinks
     quality: Path = Path("quality_rules")
-    schema_change: Literal["lenient"] = "lenient"
+    schema_change: BehaviourName = "lenient"
+    schema_change_kinds: dict[str, BehaviourName] = msgspec.field(default_factory=dict)
     truncate: Literal["report"] = "report"
     tables: dict[str, Table] = msgspec.field(default_factory=dict)
     batch: Batch = Batch()

@@ -32,4 +32,5 @@ def fill(template: str, schema: TableSchema) -> str:
         prefix=schema.table.split(".", 1)[0],
     )
     # A source without namespaces leaves a field empty; the dot beside it would be part of no name.
-    return name.strip(".")
+    name = name.strip(".")
+    return f"{name}__g{schema.generation}" if name and schema.generation > 1 else name

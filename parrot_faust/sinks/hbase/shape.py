@@ -30,7 +30,8 @@ class Shape:
     """How rows of one schema become puts and deletes, each at its row's version.
 
     An upsert is a put of the cells that have values and a delete, at the same version, of those that are null; what
-    is unset is in neither. A delete takes the whole row up to its version.
+    is unset is in neither. Cells of columns that the table is to have no more are deleted with it. A delete takes the
+    whole row up to its version.
     """
 
     def __init__(self, schema: TableSchema, target: str, family: bytes) -> None:
@@ -43,6 +44,8 @@ class Shape:
         self._key = schema.key_positions()
         self._decimals = {position for position in self._key if schema.columns[position].kind is Kind.DECIMAL}
         self._family = family
+        #: Cells of columns that were dropped go when their row is written: HBase itself knows no columns to drop.
+        self._without = [name.encode() for name in schema.without]
         self._key_limit = ROW_KEY_LIMIT - REGION_NAME - len(target)
         self._cell_limit = CELL_LIMIT - CELL_OVERHEAD - len(family)
 
@@ -70,7 +73,10 @@ class Shape:
         if row.op == RowOp.DELETE:
             return None, api.TDelete(row=self._row_key(values), timestamp=row.version)
         key = self._row_key([None if position in unset else values[position] for position in self._key])
-        cells, nulls = [], []
+        cells = []
+        nulls = [
+            api.TColumn(family=self._family, qualifier=qualifier, timestamp=row.version) for qualifier in self._without
+        ]
         for position, qualifier in enumerate(self._qualifiers):
             if position in unset:
                 continue

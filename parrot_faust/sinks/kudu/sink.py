@@ -33,6 +33,8 @@ class KuduSink:
         self._client: Any = None
         self._preparers: dict[str, Preparer] = {}
         self._tables: dict[str, Any] = {}
+        #: How often columns were dropped, by target: chunks from before that do not bring them back.
+        self._drops: dict[str, int] = {}
 
     def open(self) -> None:
         """Load Kudu's client and connect."""
@@ -54,7 +56,9 @@ class KuduSink:
         client = self._opened()
         if (left := self._left(deadline)) < self.settings.timeout_s:
             client = self._connect(left)  # a client takes its time-outs when it connects, and has them for good
-        store, done = fit(client, self.settings, schema, lambda: self._left(deadline))
+        target = self.settings.target(schema)
+        drops = self._drops[target] = max(schema.drops, self._drops.get(target, 0))
+        store, done = fit(client, self.settings, schema, lambda: self._left(deadline), late=schema.drops < drops)
         self._tables[schema.fingerprint] = self._open_table(store.name)
         self._preparers[schema.fingerprint] = Preparer(lay_out(schema, store))
         return done

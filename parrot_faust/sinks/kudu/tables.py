@@ -1,4 +1,5 @@
-"""Making Kudu's tables fit: created when they are not there, columns added when they lack some."""
+"""Making Kudu's tables fit: created when they are not there, columns added when they lack some, or
+dropped when the source has and the settings say so."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from parrot_faust.sinks.kudu.settings import KuduSettings
 #: the new ones, which takes some tens of milliseconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.2
 #: What Kudu says when another process was quicker, or is just about it: look again.
-OVERTAKEN = ("Already present", "already exists", "already reserved", "in progress")
+OVERTAKEN = ("Already present", "already exists", "already reserved", "in progress", "column does not exist")
 #: Kudu says this also while tablet servers are still starting.
 TOO_FEW_SERVERS = "not enough live tablet servers"
 
@@ -29,11 +30,14 @@ def fit(
     schema: TableSchema,
     left: Callable[[], float],
     sleep: Callable[[float], None] = time.sleep,
+    *,
+    late: bool = False,
 ) -> tuple[StoreTable, Sequence[AppliedDdl]]:
     """Make the target table fit rows of `schema`; return it as it then is, and what was done.
 
     Another process may do the same at the same time. Raise TableRefused when the table can never fit, SinkUnavailable
-    when Kudu does not answer; `left` raises it when the time is over.
+    when Kudu does not answer; `left` raises it when the time is over. A `late` schema, from before
+    columns were dropped, never alters a table that is there.
     """
     target = settings.target(schema)
     store_columns(schema)  # refuses what Kudu can't hold, before anything is made
@@ -49,13 +53,15 @@ def fit(
                 done.append(AppliedDdl(schema.table, target, "CreateTable", detail, time.monotonic() - started))
         else:
             missing = missing_columns(schema, found)
-            if not missing:
+            unwanted = tuple(column for column in found.columns[found.keys :] if column.name in schema.without)
+            if late or not (missing or unwanted):
                 return found, done
-            if here := _unless_overtaken(schema, partial(_add, client, target, missing)):
+            change, columns, alter = ("AddColumn", missing, _add) if missing else ("DropColumn", unwanted, _drop)
+            if here := _unless_overtaken(schema, partial(alter, client, target, columns)):
                 seconds = time.monotonic() - started
-                for column in missing:
+                for column in columns:
                     detail = f"{column.name} {column.shape}"
-                    done.append(AppliedDdl(schema.table, target, "AddColumn", detail, seconds))
+                    done.append(AppliedDdl(schema.table, target, change, detail, seconds))
         if not here:
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -120,6 +126,13 @@ def _add(client: Any, target: str, columns: Sequence[StoreColumn]) -> None:
     alterer = client.new_table_alterer(client.table(target))
     for column in columns:
         _specify(alterer.add_column(column.name, nullable=True), column)
+    alterer.alter()
+
+
+def _drop(client: Any, target: str, columns: Sequence[StoreColumn]) -> None:
+    alterer = client.new_table_alterer(client.table(target))
+    for column in columns:
+        alterer.drop_column(column.name)
     alterer.alter()
 
 

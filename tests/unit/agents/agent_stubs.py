@@ -15,6 +15,8 @@ from models import Chunk, Column, DeadLetter, Kind, Row, RowOp, TableSchema
 from parrot_faust.delivery.chunks import Origin, pack
 from parrot_faust.delivery.ledger import Ticket
 from parrot_faust.names import Names
+from parrot_faust.schema import STORES, Policy, SchemaSeen, Terms
+from parrot_faust.schema.history import encoded, fold, history_of
 from parrot_faust.transport import Batch
 
 TOPIC = "shop.public.orders"
@@ -60,6 +62,10 @@ class Producer:
 
     prompt: bool = True
     sent: list[Sent] = field(default_factory=list)
+    #: The schema table, which takes in what is announced at once unless `undecided`.
+    histories: dict[str, str] = field(default_factory=dict)
+    undecided: bool = False
+    terms: Terms = field(default_factory=lambda: Terms(Policy(), tuple(STORES.values())))
 
     async def __call__(
         self,
@@ -74,7 +80,14 @@ class Producer:
         if self.prompt:
             confirmation.set_result(None)
         self.sent.append(Sent(topic, key, value, partition, headers, confirmation))
+        if topic == NAMES.schemas and not self.undecided:
+            self.take_in(msgspec.json.decode(value or b"", type=SchemaSeen))
         return confirmation
+
+    def take_in(self, seen: SchemaSeen) -> None:
+        """What the agent `schema_history` does."""
+        history = fold(history_of(self.histories.get(seen.topic)), seen, self.terms)
+        self.histories[seen.topic] = encoded(history)
 
     def to(self, topic: str) -> list[Sent]:
         return [sent for sent in self.sent if sent.topic == topic]

@@ -30,7 +30,7 @@ from agents.changes import Changes, Targets
 from agents.held_images import HeldImages
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
-from agents.schema_book import SchemaBook, SchemaSeen
+from agents.schema_book import SchemaBook, SchemaSeen, history_of
 from models import RowOp, Stage
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
@@ -73,7 +73,7 @@ class World:
             decoder=Decoder(format="auto"),
             registry=self.registry,
             rules=RuleBook(files, 0, LOG),
-            schemas=SchemaBook(outbox, NAMES, self.stats, lambda: 5),
+            schemas=self.book(outbox),
             outbox=outbox,
             names=NAMES,
             targets=Targets(lambda _: self.sinks, lambda: 4, self.chunk_rows, self.chunk_bytes),
@@ -86,6 +86,12 @@ class World:
             log=LOG,
             jitter=lambda: 0.0,
         )
+
+    def book(self, outbox: Outbox) -> SchemaBook:
+        """A book whose announcements are decided on as soon as they are sent."""
+        book = SchemaBook(outbox, NAMES, self.stats, lambda: 5)
+        book.attach(self.producer.histories)
+        return book
 
     def counts(self) -> dict[str, int]:
         counts: dict[str, int] = self.stats.snapshot()["sources"].get(TOPIC, {})
@@ -358,7 +364,8 @@ async def test_a_shape_is_announced_once(world: World) -> None:
     (sent,) = world.producer.to(NAMES.schemas)
     seen = msgspec.json.decode(sent.value or b"", type=SchemaSeen)
     assert (sent.key, seen.offset, seen.sink) == (TOPIC.encode(), 0, "")
-    assert [change.change for change in seen.changes] == ["CreateTable"]
+    history = history_of(world.producer.histories[TOPIC])
+    assert [change.change for change in history.events[0].changes] == ["CreateTable"]
 
 
 ENVELOPE = """{"type": "record", "name": "Envelope", "fields": [

@@ -13,9 +13,11 @@ from agent_stubs import NAMES, ORDERS, TOPIC, Batches, Producer, event
 
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook, SchemaSeen, history_of
-from agents.schema_history import BYTES_KEPT, EVENTS_KEPT, keep
+from agents.schema_history import keep
 from models import Column, Kind, SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
+from parrot_faust.schema import STORES, Behaviour, Policy, Terms
+from parrot_faust.schema.history import BYTES_KEPT, EVENTS_KEPT
 
 LOG = logging.getLogger("test.schemas")
 BATCH = Batches().of([event(12)])
@@ -39,6 +41,7 @@ class World:
     """A book whose announcements go through the history's agent into the table, as they do between workers."""
 
     def __init__(self) -> None:
+        self.terms = Terms(Policy(), tuple(STORES.values()))
         self.producer = Producer()
         self.table: dict[str, str] = {}
         self.stats = Stats(lambda: 1.0)
@@ -53,7 +56,7 @@ class World:
         """Let the history take what was announced; return it."""
         sent = self.producer.to(NAMES.schemas)
         self.producer.sent.clear()
-        await keep(Stream(*(each.value for each in sent)), self.table, LOG)
+        await keep(Stream(*(each.value for each in sent)), self.table, LOG, self.terms)
         return [msgspec.json.decode(each.value or b"", type=SchemaSeen) for each in sent]
 
 
@@ -70,13 +73,59 @@ async def test_a_new_shape_is_announced_once_with_its_difference_and_place(world
     book = world.book()
     for schema in (ORDERS, WIDER, ORDERS, WIDER):
         await book.seen(schema, BATCH)
-    first, second = await world.flow()
+    assert len(await world.flow()) == 2
+    first, second = history_of(world.table[TOPIC]).events
     assert (first.topic, first.partition, first.offset, first.at_ms) == (TOPIC, 0, 12, 5)
     assert names(first) == [("CreateTable", "")]
-    assert ("AddColumn", "more") in names(second)
+    assert names(second) == [("AddColumn", "more")]
     assert second.schema == WIDER
+    assert world.stats.snapshot()["schema_changes"] == [], "shown when the decision is there"
+    for schema in (WIDER, WIDER):
+        assert set(book.places(schema, STORES) or ()) == set(STORES)
     shown = [(change["change"], change["sink"]) for change in world.stats.snapshot()["schema_changes"]]
-    assert ("AddColumn", "") in shown
+    assert shown == [("AddColumn", "")]
+
+
+async def test_rows_of_a_shape_have_no_place_before_the_table_says_so(world: World) -> None:
+    book = world.book()
+    await book.seen(ORDERS, BATCH)
+    assert book.places(ORDERS, STORES) is None
+    await world.flow()
+    places = book.places(ORDERS, STORES)
+    assert places
+    assert {sink: place and place.schema for sink, place in places.items()} == dict.fromkeys(STORES, ORDERS)
+
+
+async def test_a_store_that_comes_later_is_given_its_places(world: World) -> None:
+    world.terms = Terms(Policy(), (STORES["kudu"],))
+    await world.book().seen(ORDERS, BATCH)
+    await world.flow()
+    world.terms = Terms(Policy(), tuple(STORES.values()))
+    book = world.book()
+    assert book.places(ORDERS, ("kudu", "hbase")) is None
+    await book.seen(ORDERS, BATCH, ("kudu", "hbase"))
+    await world.flow()
+    assert book.places(ORDERS, ("kudu", "hbase")) is not None
+    assert history_of(world.table[TOPIC]).latest == ORDERS
+
+
+async def test_a_held_table_is_known_with_its_reason_until_the_configuration_lets_it_pass(world: World) -> None:
+    await world.book().seen(ORDERS, BATCH)
+    await world.flow()
+    world.terms = Terms(Policy(Behaviour.REVIEW), tuple(STORES.values()))
+    book = world.book()
+    await book.seen(WIDER, BATCH)
+    await world.flow()
+    assert book.places(WIDER, STORES) is None
+    assert book.places(ORDERS, STORES) is not None, "late rows of the shape before go on"
+    assert list(book.held()) == [TOPIC]
+    assert "AddColumn more" in book.held()[TOPIC][0]
+    world.terms = Terms(Policy(), tuple(STORES.values()))
+    again = world.book()  # restarted with other settings
+    await again.seen(WIDER, BATCH)
+    await world.flow()
+    assert again.places(WIDER, STORES) is not None
+    assert again.held() == {}
 
 
 async def test_the_confirmation_of_an_announcement_is_handed_back(world: World) -> None:
@@ -96,7 +145,8 @@ async def test_a_worker_that_starts_again_announces_nothing_that_is_known(world:
     for schema in (ORDERS, WIDER):
         assert await after.seen(schema, BATCH) is None
     await after.seen(WIDEST, BATCH)
-    (seen,) = await world.flow()
+    await world.flow()
+    seen = history_of(world.table[TOPIC]).events[-1]
     assert names(seen) == [("AddColumn", "most")], "the difference is to the shape before it, not to the first"
 
 
@@ -111,7 +161,8 @@ async def test_the_history_keeps_shapes_and_what_was_done_in_stores_in_order(wor
     assert [event.sink for event in history.events] == ["", "kudu", "hbase", ""]
     assert history.events[1].seconds == 0.25
     assert history.latest == WIDER
-    assert [(each["sink"], each["seconds"]) for each in world.stats.snapshot()["schema_changes"]][1] == ("kudu", 0.25)
+    done = world.stats.snapshot()["schema_changes"]
+    assert [(each["sink"], each["seconds"]) for each in done] == [("kudu", 0.25), ("hbase", 0.5)]
 
 
 async def test_the_same_event_twice_counts_once(world: World) -> None:

@@ -1,0 +1,211 @@
+"""A table's schema history: what the source's shapes were, which of them were taken, and where everything lies since.
+
+The history is a fold over events: `fold` takes one event and is pure. Every table has one writer, the worker that reads
+the schema topic, so that all workers see one order of shapes and the same places for their columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from models import SchemaChange, TableSchema
+from parrot_faust.schema.behaviour import Behaviour, Policy
+from parrot_faust.schema.diff import diff
+from parrot_faust.schema.layout import Layout, Placement, place
+from parrot_faust.schema.plan import Decision, approve, decide, reject
+from parrot_faust.schema.stores import STORES, Store
+
+EVENTS_KEPT = 200  # of a table: years of schema changes
+#: Of a table's entry, which must fit one Kafka message of the usual 1 MB: a wide table's shape alone may have 100 kB.
+BYTES_KEPT = 800_000
+SHAPES_KEPT = 2_000  # fingerprints of shapes that were taken; a shape of longer ago would be looked at anew
+
+APPROVE, REJECT = "approve", "reject"
+
+
+class SchemaSeen(msgspec.Struct, frozen=True):
+    """An event of a table's history.
+
+    With a `schema`: a shape of the source's, first seen at that place, and how it differs from the one before. What
+    became of it is then the `verdict`: empty while it is only announced or was taken as configured, ``held``,
+    ``approve`` or ``reject``. `notes` say what follows for readers of the stores. With a `sink`: what was done to its
+    table. With neither: a person's `verdict` on the shapes that are held.
+    """
+
+    schema: TableSchema | None
+    topic: str
+    partition: int
+    offset: int
+    sink: str
+    changes: tuple[SchemaChange, ...]
+    at_ms: int
+    seconds: float = 0.0
+    verdict: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A shape that waits, since when and why. `notes` say what approving it would do."""
+
+    schema: TableSchema
+    partition: int
+    offset: int
+    since_ms: int
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+class SchemaHistory(msgspec.Struct, frozen=True):
+    """A table's entry in the schema table: the latest shape that was taken and the events that led to it, oldest first;
+    the fingerprints of all that were taken; where the columns lie in each store; the shapes that wait.
+    """
+
+    latest: TableSchema | None
+    events: tuple[SchemaSeen, ...]
+    taken: tuple[str, ...] = ()
+    layouts: dict[str, Layout] = {}
+    held: tuple[Held, ...] = ()
+
+    def has(self, schema: TableSchema) -> bool:
+        """Whether a shape was taken. One of key columns alone is what some forms of event say of a delete."""
+        if schema.fingerprint in self.taken:
+            return True
+        return self.latest is not None and self.latest.key == schema.key and len(schema.columns) == len(schema.key)
+
+    def placements(self, schema: TableSchema) -> dict[str, Placement | None]:
+        """Where rows of a shape that was taken go in each store, None where it has no table for them."""
+        latest = self.latest or schema
+        return {name: place(STORES[name], layout, schema, latest) for name, layout in self.layouts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides on shapes: the behaviours that were chosen, and the stores that each table goes to."""
+
+    policy: Policy = field(default_factory=Policy)
+    stores: tuple[Store, ...] = ()
+
+
+def history_of(raw: str | None) -> SchemaHistory:
+    """Decode a table's entry; an absent one is an empty history. One that was written before shapes were taken or held
+    has taken all it has.
+    """
+    if not raw:
+        return SchemaHistory(None, ())
+    history = msgspec.json.decode(raw, type=SchemaHistory)
+    if history.taken or history.held:
+        return history
+    shapes = (event.schema.fingerprint for event in history.events if event.schema is not None)
+    return msgspec.structs.replace(history, taken=tuple(dict.fromkeys(shapes)))
+
+
+def encoded(history: SchemaHistory) -> str:
+    """A table's entry, without the oldest events where there are too many or it would be too large."""
+    events = list(history.events)[-EVENTS_KEPT:]
+    sizes = [len(msgspec.json.encode(event)) for event in events]
+    room = BYTES_KEPT - len(msgspec.json.encode(msgspec.structs.replace(history, events=())))
+    while len(events) > 1 and sum(sizes) > room:
+        del events[0], sizes[0]
+    return msgspec.json.encode(msgspec.structs.replace(history, events=tuple(events))).decode()
+
+
+def fold(history: SchemaHistory, event: SchemaSeen, terms: Terms) -> SchemaHistory:
+    """The history after an event; the same object when the event tells nothing new."""
+    if event.schema is not None:
+        return _shape(history, event, event.schema, terms)
+    if event.sink:
+        known = any(each.sink == event.sink and each.changes == event.changes for each in history.events)
+        return history if known else _with(history, event)
+    if event.verdict in (APPROVE, REJECT):
+        return _verdict(history, event, terms)
+    return history
+
+
+def _shape(history: SchemaHistory, event: SchemaSeen, schema: TableSchema, terms: Terms) -> SchemaHistory:
+    missing = [store for store in terms.stores if store.name not in history.layouts]
+    if missing and history.taken:
+        history = _with_stores(history, missing)
+    if history.has(schema):
+        return history
+    first_held = history.held[0].schema.fingerprint if history.held else schema.fingerprint
+    if first_held != schema.fingerprint:
+        waiting = f"waits behind an earlier shape of {schema.table} that is held"
+        return _hold(history, event, schema, (waiting,), ())
+    choice = _choice(terms, schema)
+    decision = decide(history.latest, schema, history.layouts, terms.stores, choice)
+    if decision.reasons:
+        return _hold(history, event, schema, decision.reasons, decision.notes)
+    return _take(history, event, schema, decision, "")
+
+
+def _with_stores(history: SchemaHistory, stores: Sequence[Store]) -> SchemaHistory:
+    """The history with the layouts of stores that came later: all shapes lie there as they do when lenient."""
+    shapes = [event.schema for event in history.events if event.schema is not None and history.has(event.schema)]
+    if history.latest is not None and history.latest not in shapes:
+        shapes.append(history.latest)
+    layouts: dict[str, Layout] = {}
+    before: TableSchema | None = None
+    for shape in shapes:
+        layouts = approve(before, shape, layouts, stores, lambda _: Behaviour.LENIENT).layouts
+        before = shape
+    return msgspec.structs.replace(history, layouts=history.layouts | layouts)
+
+
+def _hold(
+    history: SchemaHistory, event: SchemaSeen, schema: TableSchema, reasons: tuple[str, ...], notes: tuple[str, ...]
+) -> SchemaHistory:
+    if any(each.schema.fingerprint == schema.fingerprint for each in history.held):
+        return history
+    held = Held(schema, event.partition, event.offset, event.at_ms, reasons, notes)
+    told = msgspec.structs.replace(
+        event, changes=diff(history.latest, schema), verdict="held", notes=(*reasons, *notes)
+    )
+    return msgspec.structs.replace(_with(history, told), held=(*history.held, held))
+
+
+def _take(
+    history: SchemaHistory, event: SchemaSeen, schema: TableSchema, decision: Decision, verdict: str
+) -> SchemaHistory:
+    told = msgspec.structs.replace(
+        event, schema=schema, changes=diff(history.latest, schema), verdict=verdict, notes=decision.notes
+    )
+    return msgspec.structs.replace(
+        _with(history, told),
+        latest=schema,
+        taken=(*history.taken, schema.fingerprint)[-SHAPES_KEPT:],
+        layouts=history.layouts | decision.layouts,
+        held=tuple(each for each in history.held if each.schema.fingerprint != schema.fingerprint),
+    )
+
+
+def _verdict(history: SchemaHistory, event: SchemaSeen, terms: Terms) -> SchemaHistory:
+    for held in history.held:
+        schema = held.schema
+        decision = (
+            approve(history.latest, schema, history.layouts, terms.stores, _choice(terms, schema))
+            if event.verdict == APPROVE
+            else reject(history.latest, schema, history.layouts, terms.stores)
+        )
+        place_of = msgspec.structs.replace(event, partition=held.partition, offset=held.offset)
+        history = _take(history, place_of, schema, decision, event.verdict)
+    return history
+
+
+def _choice(terms: Terms, schema: TableSchema) -> _Chosen:
+    return _Chosen(terms.policy, schema.table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    policy: Policy
+    table: str
+
+    def __call__(self, kind: str) -> Behaviour:
+        return self.policy.of(self.table, kind)
+
+
+def _with(history: SchemaHistory, event: SchemaSeen) -> SchemaHistory:
+    return msgspec.structs.replace(history, events=(*history.events, event))
