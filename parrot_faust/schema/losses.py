@@ -152,6 +152,14 @@ LOSSES: tuple[Loss, ...] = (
     ),
     Loss("bits-length", Place.CONNECTOR, "varbit", "all", "zeros at the beginning, as in a number", "none"),
     Loss(
+        "generated-log",
+        Place.CONNECTOR,
+        "generated columns",
+        "all, up to PostgreSQL 17",
+        "null in the log, the value in a snapshot: PostgreSQL does not publish them",
+        "leave the column out (column.exclude.list)",
+    ),
+    Loss(
         "unknown-types",
         Place.CONNECTOR,
         "geometric types but point, composite types, multiranges, arrays of these and of interval and money, tsquery, "
