@@ -28,7 +28,7 @@ from agents.writer import Writer
 from parrot_faust import __version__
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
-from parrot_faust.errors import ParrotError
+from parrot_faust.errors import ParrotError, SettingsError
 from parrot_faust.kafka import client_options, connection_options, faust_credentials
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.masking import Masking
@@ -64,7 +64,11 @@ class ParrotApp(faust.App):
     async def on_first_start(self) -> None:
         await super().on_first_start()
         settle_heap()
-        await self.parts.prepare()
+        try:
+            await self.parts.prepare()
+        except SettingsError as error:  # what only other settings can help: a line, and no trace
+            log.critical("stopping: %s", error)
+            raise SystemExit(f"parrot: {error}") from None
 
     async def on_stop(self) -> None:
         await self.parts.finish()

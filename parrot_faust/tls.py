@@ -74,6 +74,7 @@ def refusal(error: BaseException | None, section: str) -> str | None:
 
 
 _UNKNOWN = "its certificate is signed by nobody that is trusted here: {0}.ca must hold the authority's certificate"
+_CLIENT = "it wants a client certificate, or another one: {0}.certificate and {0}.key"
 _NAME = "its certificate is for another host name; connect by a name it has, or set {0}.verify_host to false"
 #: OpenSSL's numbers of what is wrong with a certificate.
 _CERTIFICATE = {
@@ -90,9 +91,9 @@ _CERTIFICATE = {
 _HANDSHAKE = (
     ("WRONG_VERSION_NUMBER", "it does not speak TLS on this port: leave {0} out, or name its TLS port"),
     ("RECORD_LAYER_FAILURE", "it does not speak TLS on this port: leave {0} out, or name its TLS port"),
-    ("CERTIFICATE_REQUIRED", "it wants a client certificate: {0}.certificate and {0}.key"),
-    ("ALERT_BAD_CERTIFICATE", "it refuses the client certificate of {0}.certificate"),
-    ("ALERT_CERTIFICATE", "it refuses the client certificate of {0}.certificate"),
+    ("CERTIFICATE_REQUIRED", _CLIENT),
+    ("ALERT_BAD_CERTIFICATE", _CLIENT),
+    ("ALERT_CERTIFICATE", _CLIENT),
     ("ALERT_UNKNOWN_CA", "it does not trust who signed the client certificate of {0}.certificate"),
 )
 

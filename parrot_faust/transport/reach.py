@@ -55,7 +55,8 @@ def _why(address: str, error: BaseException, options: Mapping[str, Any]) -> Refu
 #: Why a broker ends a connection without a word, by whether this worker speaks TLS.
 _HINT = {
     False: "; if it listens, see whether it wants TLS or a login (kafka.tls, kafka.sasl)",
-    True: "; if it listens, see whether it wants a client certificate or a login (kafka.tls.certificate, kafka.sasl)",
+    True: "; if it listens, see whether it speaks TLS there (kafka.tls), or wants a client certificate or a login "
+    "(kafka.tls.certificate, kafka.sasl)",
 }
 
 
