@@ -26,7 +26,8 @@ def config(addresses: Addresses, name: str, tables: list[str], form: str, prefix
         "slot.name": name,
         "publication.name": name,
         "publication.autocreate.mode": "filtered",
-        "slot.drop.on.stop": "true",
+        # Connect stops its tasks when its broker is away for a while: without the slot, changes would be lost then.
+        "slot.drop.on.stop": "false",
         "table.include.list": ",".join(tables),
         "schema.name.adjustment.mode": "avro",
         "poll.interval.ms": "20",

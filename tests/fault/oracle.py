@@ -202,7 +202,7 @@ class Oracle:
         return made
 
     def _file(self, made: Picture, entry: Entry) -> None:
-        headers = {name: value.decode() for name, value in entry.headers.items()}
+        headers = {name: value.decode() for name, value in entry.headers.items() if name.startswith("parrot.")}
         address = (headers["parrot.topic"], int(headers["parrot.partition"]), int(headers["parrot.offset"]))
         if entry.topic.startswith(f"{self.run.app}.quarantine."):
             made.quarantined[address] += 1
@@ -269,11 +269,18 @@ class Oracle:
     def beyond_durable(self) -> tuple[int, list[str]]:
         """Hold what is committed against what is durable; return how many rows were held, and what is not there.
 
-        What is committed is read first: what is durable then can only have grown since. Of a source topic, every
-        record below the committed offset must have gone somewhere. Of a writes topic, the last operation of each key
-        below the committed offset must be in the store, or a later one of the key.
+        What is committed is read first, then the stores, then the topics, so that this may be asked under load: what
+        was durable stays so, and all that a store shows was in a topic before. Of a source topic, every record below
+        the committed offset must have gone somewhere. Of a writes topic, the last operation of each key below the
+        committed offset must be in the store, or a later one of the key.
         """
         committed = self.tapes.committed(self.run.app)
+        rows = {
+            (store, table.name): self.run.store(store, table.name, *table.key)
+            for store in STORES
+            for table in self.tables
+            if table.n
+        }
         picture = self.picture()
         held_topic = self._filed(picture)
         checked, problems = 0, []
@@ -290,7 +297,7 @@ class Oracle:
                 if address[2] < committed.get(address[:2], 0) and address not in gone
             ]
             problems += _told(f"P2 {store}: below the committed source offset, and nowhere:", below)
-            count, missing = self._not_durable(picture, store, committed)
+            count, missing = self._not_durable(picture, store, committed, rows)
             checked += count
             problems += missing
         return checked, problems
@@ -305,7 +312,9 @@ class Oracle:
             found.add((letter.topic, letter.partition, letter.offset))
         return found
 
-    def _not_durable(self, picture: Picture, store: str, committed: Position) -> tuple[int, list[str]]:
+    def _not_durable(
+        self, picture: Picture, store: str, committed: Position, rows: Mapping[tuple[str, str], Mapping[Any, Any]]
+    ) -> tuple[int, list[str]]:
         last: dict[tuple[str, tuple[Any, ...]], tuple[int, RowOp]] = {}
         offset_of: dict[tuple[str, tuple[Any, ...], Any], int] = {}
         deleted: dict[tuple[str, tuple[Any, ...]], int] = {}
@@ -328,11 +337,10 @@ class Oracle:
                     offset_of[place] = max(row.offset, offset_of.get(place, -1))
                 if entry.offset < committed.get((entry.topic, entry.partition), 0):
                     last[table.name, key] = (row.offset, row.op)
-        rows = {table.name: self.run.store(store, table.name, *table.key) for table in numbered.values()}
         types = {table.name: list(self._columns(table)) for table in numbered.values()}
         missing = []
         for (name, key), (offset, op) in last.items():
-            row = rows[name].get(key)
+            row = rows[store, name].get(key)
             if row is None:
                 durable = op is RowOp.DELETE or deleted.get((name, key), -1) > offset
                 shown: Any = "no row"

@@ -250,6 +250,22 @@ class Scene:
         eventually(lag_is_0, timeout_s, every_s=0.2)
         return since - began
 
+    def caught_up_in(self, store: str, limit_s: float) -> None:
+        """Mark each table under load and hold that this store shows the marks, or later ones, within the limit."""
+        began = time.monotonic()
+        with self.run.database.pipeline():
+            for statement, values in self.work.marks():
+                self.run.sql(statement, *values)
+        marks = self._marks()
+
+        def shown() -> bool:
+            return all(self._shown(store, table, n) for table, n in marks.items())
+
+        try:
+            eventually(shown, limit_s)
+        except AssertionError:
+            self.problem(f"{store} does not show after {time.monotonic() - began:.0f} s what was committed before")
+
     def _marks(self) -> dict[str, int]:
         return {
             table.name: self.run.database.execute(
