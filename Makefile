@@ -5,15 +5,17 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 5
 PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	if command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
-.PHONY: help demo test faults lint format clean requirements
+.PHONY: help demo test faults soak lint format clean requirements
 help:
 	@echo "make demo            see the whole pipeline run (ARGS=\"--changes 5000\" hands arguments on)"
 	@echo "make test            lint, types, layers, unit and integration tests"
 	@echo "make faults          break things on purpose and see that nothing is lost (ARGS=\"--only 1 --seed 2\")"
+	@echo "make soak MINUTES=5  load and random faults for so long; what the worker holds must stay flat"
 	@echo "make lint            lint, types and layers only"
 	@echo "make clean           end what runs and delete the environment and the state folder"
 
@@ -42,6 +44,9 @@ test: lint
 
 faults: $(VENV)/.test
 	@$(BIN)/python tests/fault/run.py $(ARGS)
+
+soak: $(VENV)/.test
+	@$(BIN)/python tests/fault/soak.py --minutes $(MINUTES) $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -25,7 +25,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.config.getoption("--containers"):
         pytest.skip("faults are injected into the local distribution's own processes")
     with servers(STATE, keep=bool(os.environ.get("PARROT_TEST_KEEP"))) as local:
-        yield World(local, quick=True)
+        say = request.config.get_terminal_writer().line
+        yield World(local, quick=True, say=say)
 
 
 @pytest.fixture

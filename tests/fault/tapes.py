@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
 Address = tuple[str, int, int]  # topic, partition, offset
@@ -54,6 +55,10 @@ class Tapes:
         """The group's members by their ids."""
         return asyncio.run(self._with_admin(self._members, group))
 
+    def configure(self, topic: str, config: dict[str, str]) -> None:
+        """Replace the configuration of a topic."""
+        asyncio.run(self._configure(topic, config))
+
     def read(self, topics: Iterable[str]) -> list[Entry]:
         """Every record of the topics up to their ends as they are now, partition by partition in offset order."""
         return asyncio.run(self._read(sorted(topics)))
@@ -80,6 +85,12 @@ class Tapes:
     async def _members(self, admin: Any, group: str) -> list[str]:
         (answer,) = await admin.describe_consumer_groups([group])
         return sorted(member[0] for described in answer.groups for member in described[5])
+
+    async def _configure(self, topic: str, config: dict[str, str]) -> None:
+        async def ask(admin: Any, name: str) -> None:
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=config)])
+
+        await self._with_admin(ask, topic)
 
     async def _partitions(self, topics: list[str]) -> list[TopicPartition]:
         async def ask(admin: Any, _argument: str) -> list[TopicPartition]:
