@@ -10,6 +10,8 @@
     ├── FailPointReached           a fail point that a test has armed; never met otherwise
     ├── TransientError             trying again may help
     │   ├── SinkUnavailable        a store does not answer, or not in time
+    │   ├── SourceUnavailable      the source database does not answer, or not as asked
+    │   ├── BrokerUnavailable      Kafka does not answer
     │   ├── RegistryUnavailable    the schema registry does not answer
     │   └── LeaseExpired           this worker may no longer own the partition: nothing was written
     └── TerminalError              trying again can't help: the record is dead-lettered
@@ -79,6 +81,20 @@ class SinkUnavailable(TransientError):
     def __init__(self, sink: str, message: str) -> None:
         self.sink = sink
         super().__init__(f"{sink} is not available: {message}")
+
+
+class SourceUnavailable(TransientError):
+    """The source database did not answer, or refused."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the source database is not available: {message}")
+
+
+class BrokerUnavailable(TransientError):
+    """Kafka did not answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"Kafka is not available: {message}")
 
 
 class RegistryUnavailable(TransientError):

@@ -1,0 +1,99 @@
+"""Reading HBase for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from parrot_faust.verify.hashing import Batch
+from parrot_faust.verify.plan import TablePlan
+from parrot_faust.verify.scope import Scope
+from parrot_faust.verify.stored import hbase_column, row_key, row_key_column
+from parrot_faust.verify.thrift import BATCH_ROWS, Connection, Rows
+
+BATCH_BYTES = 2 << 20  # a cell comes with its name and time: rows are wider here
+LOOKUP_KEYS = 500
+
+
+class HBase:
+    """A reader. Its connection is made when it is first asked, and anew after `close`."""
+
+    def __init__(self, thrift: str, timeout_s: float) -> None:
+        self._thrift, self._timeout_s = thrift, timeout_s
+        self._connection: Connection | None = None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def missing(self, plan: TablePlan) -> str | None:
+        """Why the table can't be read at all, None when it can."""
+        name = plan.targets["hbase"]
+        return None if self._connected().exists(name) else f"HBase has no table {name}"
+
+    def unlike(self, plan: TablePlan) -> dict[str, str]:
+        """Columns that HBase holds in another form: none, it has no types."""
+        return {}
+
+    def scan(self, plan: TablePlan, scope: Scope) -> Iterator[Batch]:
+        """All rows in scope."""
+        decode = _decoder(plan)
+        since = _since(scope)
+        for rows in self._connected().scan(
+            plan.targets["hbase"], *_names(plan), batch=plan.batch(BATCH_ROWS, BATCH_BYTES)
+        ):
+            yield since(decode(rows))
+
+    def fetch(self, plan: TablePlan, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """The rows of these keys that exist."""
+        found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        decode, family_and_names = _decoder(plan), _names(plan)
+        usable = [key for key in keys if len(key) == plan.keys and not any(isinstance(part, tuple) for part in key)]
+        step = plan.batch(LOOKUP_KEYS, BATCH_BYTES)
+        for first in range(0, len(usable), step):
+            wanted = [row_key(key) for key in usable[first : first + step]]
+            rows = self._connected().rows(plan.targets["hbase"], *family_and_names, wanted)
+            found |= dict(zip(*decode(rows), strict=True))
+        return found
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = Connection(self._thrift, self._timeout_s)
+        return self._connection
+
+
+def _names(plan: TablePlan) -> tuple[bytes, list[bytes]]:
+    return plan.family.encode(), [f"{plan.family}:{column.name}".encode() for column in plan.columns]
+
+
+def _decoder(plan: TablePlan) -> Any:
+    columns = [hbase_column(column.logical, column.element) for column in plan.columns]
+    keys_of = row_key_column([column.logical for column in plan.key])
+
+    def decode(rows: Rows) -> Batch:
+        raw_keys, cells = rows
+        if not raw_keys:
+            return [], []
+        by_column = [convert(values) for convert, values in zip(columns, zip(*cells, strict=True), strict=True)]
+        return keys_of(raw_keys), list(zip(*by_column, strict=True))
+
+    return decode
+
+
+def _since(scope: Scope) -> Any:
+    if scope.since is None:
+        return lambda batch: batch
+
+    def chosen(batch: Batch) -> Batch:
+        keys, rows = batch
+        # A key that is none belongs to every scope: it must not be overlooked.
+        kept = [
+            number
+            for number, key in enumerate(keys)
+            if type(key[0]) is not type(scope.since) or key[0] >= scope.since
+        ]
+        return [keys[number] for number in kept], [rows[number] for number in kept]
+
+    return chosen

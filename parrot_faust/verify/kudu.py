@@ -1,0 +1,186 @@
+"""Reading Kudu for comparison, in a process of its own: its client holds the interpreter's lock and may abort."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from operator import index
+from typing import Any
+
+from parrot_faust.errors import SinkUnavailable
+from parrot_faust.verify.hashing import Batch
+from parrot_faust.verify.plan import ColumnPlan, TablePlan
+from parrot_faust.verify.scope import Scope
+from parrot_faust.verify.stored import Column, Logical, kudu_column
+
+BATCH_ROWS = 10_000
+LOOKUP_KEYS = 200
+MAX_PRECISION = 38
+#: The types, as Kudu's client names them, that the documented form has; a decimal's also by its scale.
+_TYPES = {
+    Logical.BOOL: "bool",
+    Logical.INT16: "int16",
+    Logical.INT32: "int32",
+    Logical.INT64: "int64",
+    Logical.FLOAT32: "float",
+    Logical.FLOAT64: "double",
+    Logical.TEXT: "string",
+    Logical.ARRAY: "string",
+    Logical.BYTES: "binary",
+    Logical.DATE: "date",
+    Logical.TIME: "int64",
+    Logical.MOMENT: "unixtime_micros",
+}
+_IN_LIST = frozenset({Logical.INT16, Logical.INT32, Logical.INT64, Logical.TEXT})
+
+
+class Kudu:
+    """A reader; it connects when it is first asked."""
+
+    def __init__(self, masters: Sequence[str], timeout_s: float) -> None:
+        self._masters, self._timeout_s = tuple(masters), timeout_s
+        self._client: Any = None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client = None
+
+    def missing(self, plan: TablePlan) -> str | None:
+        """Why the table can't be read at all, None when it can."""
+        name = plan.targets["kudu"]
+        return None if self._call(lambda: self._connected().table_exists(name)) else f"Kudu has no table {name}"
+
+    def unlike(self, plan: TablePlan) -> dict[str, str]:
+        """Columns that Kudu holds in another type than the documented one, and which."""
+        types = self._types(plan)
+        found = {}
+        for column in plan.columns:
+            stored = types.get(column.name)
+            if stored is not None and not _fits(column, *stored):
+                found[column.name] = f"it is {stored[0]} in Kudu, which is not how {column.sql} is stored"
+        return found
+
+    def scan(self, plan: TablePlan, scope: Scope) -> Iterator[Batch]:
+        """All rows in scope."""
+        table = self._call(lambda: self._connected().table(plan.targets["kudu"]))
+        scanner = self._scanner(plan, table)
+        if scope.since is not None:
+            scanner.add_predicate(table[plan.key[0].name] >= scope.since)
+        yield from self._batches(plan, scanner)
+
+    def fetch(self, plan: TablePlan, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """The rows of these keys that exist."""
+        usable = [key for key in keys if len(key) == plan.keys and not any(isinstance(part, tuple) for part in key)]
+        found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        pushed = [position for position, column in enumerate(plan.key) if column.logical in _IN_LIST]
+        table = self._call(lambda: self._connected().table(plan.targets["kudu"]))
+        for first in range(0, len(usable), LOOKUP_KEYS if pushed else len(usable) or 1):
+            part = usable[first : first + (LOOKUP_KEYS if pushed else len(usable))]
+            wanted = set(part)
+            scanner = self._scanner(plan, table)
+            for position in pushed:
+                values = sorted({key[position] for key in part})
+                scanner.add_predicate(table[plan.key[position].name].in_list(values))
+            for rows in self._batches(plan, scanner):
+                found |= {key: row for key, row in zip(*rows, strict=True) if key in wanted}
+        return found
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            import kudu
+            from kudu import client
+
+            # Moments and days as the numbers they are stored as, decimals as their digits: exact beyond the years and
+            # the digits that Python's own types end at. The client looks these functions up by name at every call.
+            client.from_unixtime_micros = index
+            client.to_unixtime_micros = index
+            client.unix_epoch_days_to_date = index
+            client.date_to_unix_epoch_days = index
+            client.from_unscaled_decimal = scaled
+            hosts, ports = zip(*(master.rsplit(":", 1) for master in self._masters), strict=True)
+            wait_ms = int(self._timeout_s * 1000)
+            self._client = kudu.connect(
+                list(hosts), [int(port) for port in ports], admin_timeout_ms=wait_ms, rpc_timeout_ms=wait_ms
+            )
+        return self._client
+
+    def _types(self, plan: TablePlan) -> dict[str, tuple[str, int, int]]:
+        def read() -> dict[str, tuple[str, int, int]]:
+            schema = self._connected().table(plan.targets["kudu"]).schema
+            found = {}
+            for position in range(len(schema)):
+                column = schema[position]
+                attributes = column.type_attributes
+                found[column.name] = (column.type.name, attributes.precision, attributes.scale)
+            return found
+
+        result: dict[str, tuple[str, int, int]] = self._call(read)
+        return result
+
+    def _scanner(self, plan: TablePlan, table: Any) -> Any:
+        there = set(self._types(plan))
+        scanner = table.scanner()
+        scanner.set_projected_column_names([column.name for column in plan.columns if column.name in there])
+        scanner.set_cache_blocks(False)
+        return scanner
+
+    def _batches(self, plan: TablePlan, scanner: Any) -> Iterator[Batch]:
+        there = set(self._types(plan))
+        present = [column for column in plan.columns if column.name in there]
+        convert = _converter(present)
+        spread = None
+        if len(present) < len(plan.columns):
+            # A column that Kudu does not have yet is null in every row of it.
+            places = {column.name: position for position, column in enumerate(present)}
+            spread = [places.get(column.name) for column in plan.columns]
+        self._call(scanner.open)
+        while self._call(scanner.has_more_rows):
+            rows = convert(self._call(scanner.read_next_batch_tuples))
+            if spread is not None:
+                rows = [tuple(None if place is None else row[place] for place in spread) for row in rows]
+            yield [row[: plan.keys] for row in rows], rows
+
+    def _call(self, step: Any) -> Any:
+        try:
+            return step()
+        except Exception as error:
+            if type(error).__module__.startswith("kudu"):
+                text = str(error).strip().splitlines()
+                raise SinkUnavailable("kudu", text[0] if text else type(error).__name__) from None
+            raise
+
+
+def scaled(unscaled: int, scale: int) -> str:
+    """A decimal's text: `unscaled` with its last `scale` digits behind the point."""
+    if not scale:
+        return str(unscaled)
+    digits = str(abs(unscaled)).rjust(scale + 1, "0")
+    return f"{'-' if unscaled < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
+
+
+def _fits(column: ColumnPlan, stored: str, precision: int, scale: int) -> bool:
+    if column.logical is not Logical.DECIMAL:
+        return stored == _TYPES[column.logical]
+    declared = re.search(r"\((\d+)", column.sql)
+    if declared is None or column.scale is None or int(declared[1]) > MAX_PRECISION or column.scale > int(declared[1]):
+        return stored == "string"
+    return (stored, precision, scale) == ("decimal", int(declared[1]), column.scale)
+
+
+def _converter(columns: Sequence[ColumnPlan]) -> Any:
+    found: list[tuple[int, Column]] = []
+    for position, column in enumerate(columns):
+        if (convert := kudu_column(column.logical, column.element)) is not None:
+            found.append((position, convert))
+    if not found:
+        return lambda rows: rows
+
+    def convert_rows(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        if not rows:
+            return rows
+        by_column: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for position, change in found:
+            by_column[position] = change(by_column[position])
+        return list(zip(*by_column, strict=True))
+
+    return convert_rows

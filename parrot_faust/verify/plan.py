@@ -1,0 +1,159 @@
+"""What is compared of a table, and what is not: its columns in terms of `Logical`, and its names in the stores. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from parrot_faust.verify.stored import KEY_TYPES, Logical
+
+#: PostgreSQL's types by name -> what Debezium (precise decimals, adaptive times) and the stores make of them.
+LOGICAL: dict[str, Logical] = {
+    "bool": Logical.BOOL,
+    "int2": Logical.INT16,
+    "int4": Logical.INT32,
+    "int8": Logical.INT64,
+    "oid": Logical.INT64,
+    "float4": Logical.FLOAT32,
+    "float8": Logical.FLOAT64,
+    "numeric": Logical.DECIMAL,
+    "text": Logical.TEXT,
+    "varchar": Logical.TEXT,
+    "bpchar": Logical.TEXT,
+    "citext": Logical.TEXT,
+    "json": Logical.TEXT,
+    "jsonb": Logical.TEXT,
+    "uuid": Logical.TEXT,
+    "xml": Logical.TEXT,
+    "bytea": Logical.BYTES,
+    "date": Logical.DATE,
+    "time": Logical.TIME,
+    "timestamp": Logical.MOMENT,
+    "timestamptz": Logical.MOMENT,
+}
+_ELEMENTS = {"bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "uuid", "date"}
+
+
+class SourceColumn(NamedTuple):
+    """A column as the source's catalogue has it. `type` is the base type's name (the element's for an array), `sql` the
+    whole type as SQL writes it, `category` ``b``, ``e`` (enum) or ``c`` and others; `modifier` its type modifier.
+    """
+
+    name: str
+    type: str
+    category: str
+    array: bool
+    modifier: int
+    sql: str
+
+
+class ColumnPlan(msgspec.Struct, frozen=True):
+    """A column that is compared. `element` is that of an array, `sql` the source's type."""
+
+    name: str
+    logical: Logical
+    type: str
+    sql: str
+    element: Logical | None = None
+    scale: int | None = None
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """What is not compared, and why. `column` is empty for a whole table, `store` for every store."""
+
+    table: str
+    column: str
+    reason: str
+    store: str = ""
+
+
+class TablePlan(msgspec.Struct, frozen=True):
+    """A table to compare: its topic, its place in the source, its columns with the key first, its names in the stores.
+
+    `rows` and `width` (bytes a row) are the source's own estimates. `columns` begins with the `keys` key columns, in key
+    order.
+    """
+
+    topic: str
+    schema: str
+    relation: str
+    columns: tuple[ColumnPlan, ...]
+    keys: int
+    targets: dict[str, str]
+    family: str = "d"
+    rows: int = 0
+    width: int = 100
+
+    def batch(self, rows: int, size: int) -> int:
+        """How many rows to read at once: at most `rows`, and about `size` bytes."""
+        return max(1, min(rows, size // max(1, self.width)))
+
+    @property
+    def key(self) -> tuple[ColumnPlan, ...]:
+        """The key's columns."""
+        return self.columns[: self.keys]
+
+
+def column_plan(column: SourceColumn) -> ColumnPlan | str:
+    """How a column is compared, or why it can't be."""
+    if column.array:
+        if column.type not in _ELEMENTS:
+            return f"no form is documented for {column.sql}"
+        return ColumnPlan(column.name, Logical.ARRAY, column.type, column.sql, LOGICAL[column.type])
+    if column.category == "e":
+        return ColumnPlan(column.name, Logical.TEXT, "enum", column.sql)
+    if (logical := LOGICAL.get(column.type)) is None:
+        return f"no form is documented for {column.sql}"
+    scale = None
+    if logical is Logical.DECIMAL and column.modifier >= 4:
+        scale = (column.modifier - 4) & 0x7FF
+        if scale >= 0x400:
+            return f"{column.sql} has a negative scale"
+    return ColumnPlan(column.name, logical, column.type, column.sql, None, scale)
+
+
+def table_plan(
+    topic: str,
+    schema: str,
+    relation: str,
+    found: Sequence[SourceColumn],
+    key: Sequence[str],
+    targets: Mapping[str, str],
+    family: str,
+    rows: int,
+    width: int,
+    masked: Mapping[str, str],
+) -> tuple[TablePlan | None, list[Skipped]]:
+    """The plan, None when the table can't be compared, and all that is left out. `masked` columns come with how."""
+    skipped: list[Skipped] = []
+    if not key:
+        return None, [Skipped(topic, "", "it has no primary key, and the settings name none")]
+    by_name = {column.name: column for column in found}
+    if missing := [name for name in key if name not in by_name]:
+        return None, [Skipped(topic, "", f"its key column {missing[0]} is not in the source")]
+    planned: list[ColumnPlan] = []
+    for name in [*key, *(column.name for column in found if column.name not in key)]:
+        plan = f"its value is masked ({masked[name]})" if name in masked else column_plan(by_name[name])
+        if isinstance(plan, ColumnPlan) and name in key and plan.logical not in KEY_TYPES:
+            plan = f"{plan.sql} can't be a key here"
+        if isinstance(plan, ColumnPlan):
+            planned.append(plan)
+        elif name in key:
+            return None, [Skipped(topic, "", f"its key column {name}: {plan}")]
+        else:
+            skipped.append(Skipped(topic, name, plan))
+    return TablePlan(topic, schema, relation, tuple(planned), len(key), dict(targets), family, rows, width), skipped
+
+
+def target_name(template: str, topic: str, database: str, schema: str, relation: str) -> str:
+    """The name that a template of the settings gives a table."""
+    prefix = topic.split(".", 1)[0]
+    return template.format(database=database, schema=schema, table=relation, prefix=prefix).strip(".")
+
+
+def hbase_name(name: str) -> str:
+    """A name as HBase allows it: other letters are written as their code, ``_x2f_``."""
+    return re.sub(r"^[.-]|[^A-Za-z0-9_.-]", lambda match: f"_x{ord(match[0]):x}_", name)
