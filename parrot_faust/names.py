@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 # Topics that Debezium and Connect keep for themselves, whatever the prefix: they carry no table's changes.
-# Transaction marks are `<prefix>.transaction`; `<prefix>.<schema>.transaction` is a table of that name.
-_DEBEZIUM_OWN = re.compile(r"^__|^[^.]*\.transaction$|(?:^|\.)debezium[-_]signals?$")
+# Transaction marks are `<prefix>.transaction`, messages of the source's log `<prefix>.message`; with a schema in
+# between it is a table of that name.
+_DEBEZIUM_OWN = re.compile(r"^__|^[^.]*\.(?:transaction|message)$|(?:^|\.)debezium[-_]signals?$")
 # What Faust makes for itself under an app's name.
 _FAUST_OWN = re.compile(r".*(?:-changelog|-repartition|-__leader)", re.DOTALL)
 
@@ -43,6 +44,11 @@ class Names:
         return f"{self.app}.images"
 
     @property
+    def verifications(self) -> str:
+        """Results of comparing source and stores, keyed by table."""
+        return f"{self.app}.verifications"
+
+    @property
     def anchor(self) -> str:
         """An empty topic that the source agent subscribes to when no source topic exists yet."""
         return f"{self.app}.sources"
@@ -60,8 +66,13 @@ class Names:
         if topic.startswith(f"{self.app}-"):
             return bool(_FAUST_OWN.fullmatch(topic))
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
-        own = (self.held, self.rules, self.schemas, self.images, self.anchor)
+        own = (self.held, self.rules, self.schemas, self.images, self.verifications, self.anchor)
         return topic in own or topic.startswith((self.writes(""), self.dead(""), self.quarantine("")))
+
+
+def message_topic(prefix: str) -> str:
+    """Where a connector of this topic prefix puts messages that were written into the source's log."""
+    return f"{prefix}.message"
 
 
 def is_debezium_own(topic: str) -> bool:

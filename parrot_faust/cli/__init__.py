@@ -21,6 +21,7 @@ COMMANDS = {
     "rows": ("look", "rows"),
     "connector": ("connector", "connector"),
     "demo": ("demo", "demo"),
+    "verify": ("verify", "verify"),
     "bench": ("bench", "bench"),
     "simulate": ("simulate", "command"),
 }

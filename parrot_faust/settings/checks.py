@@ -34,6 +34,8 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     yield from _security(settings)
     if source.format == "avro" and not source.registry:
         yield ("source", "format"), "avro needs source.registry"
+    if (database := source.database) is not None and not 0 < database.port < 65_536:
+        yield ("source", "database", "port"), f"{database.port} is no port"
     for section in ("batch", "delivery", "topics"):
         for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
             if isinstance(value, int) and value < 1:

@@ -37,6 +37,20 @@ class Kafka(Section, frozen=True, kw_only=True):
     sasl: Sasl | None = None
 
 
+class Database(Section, frozen=True, kw_only=True):
+    """The source database itself, which only `parrot verify` reads: PostgreSQL. `slot` is the connector's replication
+    slot: with it, what the connector has passed on is known by the database's own account too.
+    """
+
+    host: str
+    name: str
+    user: str
+    port: int = 5432
+    password: Secret = ""
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    slot: str = ""
+
+
 class Source(Section, frozen=True, kw_only=True):
     """Where changes come from. `topics` is a regular expression that a topic's whole name must match."""
 
@@ -47,6 +61,7 @@ class Source(Section, frozen=True, kw_only=True):
     registry_user: str = ""
     registry_password: Secret = ""
     registry_tls: Tls | None = None
+    database: Database | None = None
 
     def __repr__(self) -> str:
         return f"Source(topics={self.topics!r}, format={self.format!r})"  # the registry's address may hold a password

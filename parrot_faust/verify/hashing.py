@@ -1,9 +1,9 @@
 """Rows as digests, digests as sums by range of the key's hash: what says that millions of rows are equal. Pure.
 
 The three stores sort keys each in its own way (a collation, bytes of decimal text, hash partitions), so the ranges are
-those of a hash of the key: bucket `n` of `N` holds the keys whose CRC-32, of `N` as many low bits, is `n`. A bucket's sum
-is that of its rows' 128-bit BLAKE2b digests, each over the key and every value, and of their count in the bits above:
-it does not depend on the order in which rows come, and equal rows do not cancel each other out.
+those of a hash of the key: bucket `n` of `N` holds the keys whose CRC-32, of `N` as many low bits, is `n`. A bucket's
+sum is that of its rows' 128-bit BLAKE2b digests, each over the key and every value, and of their count in the bits
+above: it does not depend on the order in which rows come, and equal rows do not cancel each other out.
 """
 
 from __future__ import annotations

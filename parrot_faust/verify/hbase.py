@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from parrot_faust.verify.hashing import Batch
+from parrot_faust import tls
+from parrot_faust.tls import Tls
+from parrot_faust.verify.hashing import Batch, decode_key, encode_key
 from parrot_faust.verify.plan import TablePlan
 from parrot_faust.verify.scope import Scope
 from parrot_faust.verify.stored import hbase_column, row_key, row_key_column
@@ -18,8 +20,8 @@ LOOKUP_KEYS = 500
 class HBase:
     """A reader. Its connection is made when it is first asked, and anew after `close`."""
 
-    def __init__(self, thrift: str, timeout_s: float) -> None:
-        self._thrift, self._timeout_s = thrift, timeout_s
+    def __init__(self, thrift: str, timeout_s: float, secured: Tls | None = None) -> None:
+        self._thrift, self._timeout_s, self._tls = thrift, timeout_s, secured
         self._connection: Connection | None = None
 
     def close(self) -> None:
@@ -28,17 +30,17 @@ class HBase:
             self._connection.close()
         self._connection = None
 
-    def missing(self, plan: TablePlan) -> str | None:
-        """Why the table can't be read at all, None when it can."""
-        name = plan.targets["hbase"]
-        return None if self._connected().exists(name) else f"HBase has no table {name}"
+    def _missing(self, plan: TablePlan) -> bool:
+        return not self._connected().exists(plan.targets["hbase"])
 
-    def unlike(self, plan: TablePlan) -> dict[str, str]:
+    def unlike(self, _plan: TablePlan) -> dict[str, str]:
         """Columns that HBase holds in another form: none, it has no types."""
         return {}
 
     def scan(self, plan: TablePlan, scope: Scope) -> Iterator[Batch]:
         """All rows in scope."""
+        if self._missing(plan):
+            return
         decode = _decoder(plan)
         since = _since(scope)
         for rows in self._connected().scan(
@@ -50,18 +52,29 @@ class HBase:
         """The rows of these keys that exist."""
         found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         decode, family_and_names = _decoder(plan), _names(plan)
-        usable = [key for key in keys if len(key) == plan.keys and not any(isinstance(part, tuple) for part in key)]
+        if self._missing(plan):
+            return found
+        wanted_keys = [_raw(key) for key in keys]
         step = plan.batch(LOOKUP_KEYS, BATCH_BYTES)
-        for first in range(0, len(usable), step):
-            wanted = [row_key(key) for key in usable[first : first + step]]
-            rows = self._connected().rows(plan.targets["hbase"], *family_and_names, wanted)
-            found |= dict(zip(*decode(rows), strict=True))
+        for first in range(0, len(wanted_keys), step):
+            rows = self._connected().rows(plan.targets["hbase"], *family_and_names, wanted_keys[first : first + step])
+            decoded, values = decode(rows)
+            found |= {decode_key(encode_key(key)): row for key, row in zip(decoded, values, strict=True)}
         return found
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = Connection(self._thrift, self._timeout_s)
+            self._connection = Connection(
+                self._thrift, self._timeout_s, tls.context(self._tls) if self._tls is not None else None
+            )
         return self._connection
+
+
+def _raw(key: tuple[Any, ...]) -> bytes:
+    """The row key of a key, also of one that a row key of another form was made into."""
+    if isinstance(key[0], tuple):
+        return bytes.fromhex(str(key[0][-1]).rpartition(" ")[2])
+    return row_key(key)
 
 
 def _names(plan: TablePlan) -> tuple[bytes, list[bytes]]:
@@ -69,7 +82,7 @@ def _names(plan: TablePlan) -> tuple[bytes, list[bytes]]:
 
 
 def _decoder(plan: TablePlan) -> Any:
-    columns = [hbase_column(column.logical, column.element) for column in plan.columns]
+    columns = [hbase_column(column.stored, column.element) for column in plan.columns]
     keys_of = row_key_column([column.logical for column in plan.key])
 
     def decode(rows: Rows) -> Batch:
@@ -90,9 +103,7 @@ def _since(scope: Scope) -> Any:
         keys, rows = batch
         # A key that is none belongs to every scope: it must not be overlooked.
         kept = [
-            number
-            for number, key in enumerate(keys)
-            if type(key[0]) is not type(scope.since) or key[0] >= scope.since
+            number for number, key in enumerate(keys) if type(key[0]) is not type(scope.since) or key[0] >= scope.since
         ]
         return [keys[number] for number in kept], [rows[number] for number in kept]
 

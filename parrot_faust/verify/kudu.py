@@ -37,18 +37,24 @@ _IN_LIST = frozenset({Logical.INT16, Logical.INT32, Logical.INT64, Logical.TEXT}
 class Kudu:
     """A reader; it connects when it is first asked."""
 
-    def __init__(self, masters: Sequence[str], timeout_s: float) -> None:
+    def __init__(
+        self,
+        masters: Sequence[str],
+        timeout_s: float,
+        encryption: str = "optional",
+        require_authentication: bool = False,
+        sasl_protocol: str = "",
+    ) -> None:
         self._masters, self._timeout_s = tuple(masters), timeout_s
+        self._secured = (encryption, require_authentication, sasl_protocol)
         self._client: Any = None
 
     def close(self) -> None:
         """Let go of the connection."""
         self._client = None
 
-    def missing(self, plan: TablePlan) -> str | None:
-        """Why the table can't be read at all, None when it can."""
-        name = plan.targets["kudu"]
-        return None if self._call(lambda: self._connected().table_exists(name)) else f"Kudu has no table {name}"
+    def _missing(self, plan: TablePlan) -> bool:
+        return not self._call(lambda: self._connected().table_exists(plan.targets["kudu"]))
 
     def unlike(self, plan: TablePlan) -> dict[str, str]:
         """Columns that Kudu holds in another type than the documented one, and which."""
@@ -62,6 +68,8 @@ class Kudu:
 
     def scan(self, plan: TablePlan, scope: Scope) -> Iterator[Batch]:
         """All rows in scope."""
+        if self._missing(plan):
+            return
         table = self._call(lambda: self._connected().table(plan.targets["kudu"]))
         scanner = self._scanner(plan, table)
         if scope.since is not None:
@@ -72,6 +80,8 @@ class Kudu:
         """The rows of these keys that exist."""
         usable = [key for key in keys if len(key) == plan.keys and not any(isinstance(part, tuple) for part in key)]
         found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        if self._missing(plan):
+            return found
         pushed = [position for position, column in enumerate(plan.key) if column.logical in _IN_LIST]
         table = self._call(lambda: self._connected().table(plan.targets["kudu"]))
         for first in range(0, len(usable), LOOKUP_KEYS if pushed else len(usable) or 1):
@@ -97,15 +107,22 @@ class Kudu:
             client.unix_epoch_days_to_date = index
             client.date_to_unix_epoch_days = index
             client.from_unscaled_decimal = scaled
-            hosts, ports = zip(*(master.rsplit(":", 1) for master in self._masters), strict=True)
             wait_ms = int(self._timeout_s * 1000)
-            self._client = kudu.connect(
-                list(hosts), [int(port) for port in ports], admin_timeout_ms=wait_ms, rpc_timeout_ms=wait_ms
+            encryption, require_authentication, sasl_protocol = self._secured
+            self._client = client.Client(
+                list(self._masters),
+                admin_timeout_ms=wait_ms,
+                rpc_timeout_ms=wait_ms,
+                encryption_policy=getattr(kudu, f"ENCRYPTION_{encryption.upper()}"),
+                require_authentication=require_authentication,
+                sasl_protocol_name=sasl_protocol.encode() or None,
             )
         return self._client
 
     def _types(self, plan: TablePlan) -> dict[str, tuple[str, int, int]]:
         def read() -> dict[str, tuple[str, int, int]]:
+            if self._missing(plan):
+                return {}
             schema = self._connected().table(plan.targets["kudu"]).schema
             found = {}
             for position in range(len(schema)):
@@ -159,8 +176,8 @@ def scaled(unscaled: int, scale: int) -> str:
 
 
 def _fits(column: ColumnPlan, stored: str, precision: int, scale: int) -> bool:
-    if column.logical is not Logical.DECIMAL:
-        return stored == _TYPES[column.logical]
+    if column.stored is not Logical.DECIMAL:
+        return stored == _TYPES[column.stored]
     declared = re.search(r"\((\d+)", column.sql)
     if declared is None or column.scale is None or int(declared[1]) > MAX_PRECISION or column.scale > int(declared[1]):
         return stored == "string"
@@ -170,7 +187,7 @@ def _fits(column: ColumnPlan, stored: str, precision: int, scale: int) -> bool:
 def _converter(columns: Sequence[ColumnPlan]) -> Any:
     found: list[tuple[int, Column]] = []
     for position, column in enumerate(columns):
-        if (convert := kudu_column(column.logical, column.element)) is not None:
+        if (convert := kudu_column(column.stored, column.element)) is not None:
             found.append((position, convert))
     if not found:
         return lambda rows: rows

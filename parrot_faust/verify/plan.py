@@ -1,9 +1,9 @@
-"""What is compared of a table, and what is not: its columns in terms of `Logical`, and its names in the stores. Pure."""
+"""What is compared of a table: its columns in terms of `Logical`, and its names in the stores. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -51,7 +51,9 @@ class SourceColumn(NamedTuple):
 
 
 class ColumnPlan(msgspec.Struct, frozen=True):
-    """A column that is compared. `element` is that of an array, `sql` the source's type."""
+    """A column that is compared. `element` is that of an array, `sql` the source's type, `mask` the way in which its
+    values are masked before they are stored, empty when they are not.
+    """
 
     name: str
     logical: Logical
@@ -59,6 +61,12 @@ class ColumnPlan(msgspec.Struct, frozen=True):
     sql: str
     element: Logical | None = None
     scale: int | None = None
+    mask: str = ""
+
+    @property
+    def stored(self) -> Logical:
+        """What the stores hold."""
+        return Logical.TEXT if self.mask and self.mask != "null" else self.logical
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -73,8 +81,8 @@ class Skipped(msgspec.Struct, frozen=True):
 class TablePlan(msgspec.Struct, frozen=True):
     """A table to compare: its topic, its place in the source, its columns with the key first, its names in the stores.
 
-    `rows` and `width` (bytes a row) are the source's own estimates. `columns` begins with the `keys` key columns, in key
-    order.
+    `rows` and `width` (bytes a row) are the source's own estimates. `columns` begins with the `keys` key columns, in
+    key order.
     """
 
     topic: str
@@ -90,6 +98,17 @@ class TablePlan(msgspec.Struct, frozen=True):
     def batch(self, rows: int, size: int) -> int:
         """How many rows to read at once: at most `rows`, and about `size` bytes."""
         return max(1, min(rows, size // max(1, self.width)))
+
+    def unmasked(self) -> TablePlan:
+        """The same, for reading the source's own values."""
+        return msgspec.structs.replace(
+            self, columns=tuple(msgspec.structs.replace(column, mask="") for column in self.columns)
+        )
+
+    def without(self, names: Container[str]) -> TablePlan:
+        """The same without columns of these names, none of which is of the key."""
+        kept = (column for place, column in enumerate(self.columns) if place < self.keys or column.name not in names)
+        return msgspec.structs.replace(self, columns=tuple(kept))
 
     @property
     def key(self) -> tuple[ColumnPlan, ...]:
@@ -136,7 +155,9 @@ def table_plan(
         return None, [Skipped(topic, "", f"its key column {missing[0]} is not in the source")]
     planned: list[ColumnPlan] = []
     for name in [*key, *(column.name for column in found if column.name not in key)]:
-        plan = f"its value is masked ({masked[name]})" if name in masked else column_plan(by_name[name])
+        plan = column_plan(by_name[name])
+        if name in masked and isinstance(plan, ColumnPlan):
+            plan = msgspec.structs.replace(plan, mask=masked[name]) if name not in key else "it is masked"
         if isinstance(plan, ColumnPlan) and name in key and plan.logical not in KEY_TYPES:
             plan = f"{plan.sql} can't be a key here"
         if isinstance(plan, ColumnPlan):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.types.numeric import Int4BinaryLoader, Int8BinaryLoader
 
 from parrot_faust.errors import SourceUnavailable
+from parrot_faust.masking import way_of
 from parrot_faust.verify.hashing import Batch
 from parrot_faust.verify.plan import ColumnPlan, SourceColumn, TablePlan
 from parrot_faust.verify.scope import Scope
@@ -55,7 +56,8 @@ order by 1, 2
 class Source:
     """A connection to the source database. Reads only, but for `mark`."""
 
-    def __init__(self, parameters: dict[str, Any]) -> None:
+    def __init__(self, parameters: dict[str, Any], mask_key: str = "") -> None:
+        self._mask_key = mask_key.encode()
         try:
             self._connection: psycopg.Connection[Any] = psycopg.connect(
                 **{"connect_timeout": CONNECT_TIMEOUT_S, **parameters}, autocommit=True
@@ -63,8 +65,12 @@ class Source:
         except psycopg.Error as error:
             raise SourceUnavailable(_first_line(error)) from None
         # The server's own numbers for moments and days: exact, beyond the years that Python's types end at, and fast.
-        for name, loader in (("timestamptz", Int8BinaryLoader), ("timestamp", Int8BinaryLoader),
-                             ("time", Int8BinaryLoader), ("date", Int4BinaryLoader)):
+        for name, loader in (
+            ("timestamptz", Int8BinaryLoader),
+            ("timestamp", Int8BinaryLoader),
+            ("time", Int8BinaryLoader),
+            ("date", Int4BinaryLoader),
+        ):
             self._connection.adapters.register_loader(name, loader)
         self._database = self._connection.info.dbname
 
@@ -98,25 +104,29 @@ class Source:
             found = self._connection.execute(_KEY, {"table": _quoted(schema, table)}).fetchall()
         return tuple(name for (name,) in found)
 
+    def unlike(self, _plan: TablePlan) -> dict[str, str]:
+        """Columns that the source holds in another form: none, it is what the others are held against."""
+        return {}
+
     # -- rows --------------------------------------------------------------------------------------------------------
 
     def scan(self, plan: TablePlan, scope: Scope) -> Iterator[Batch]:
         """All rows in scope, as of one moment."""
         columns = sql.SQL(", ").join(_selected(column) for column in plan.columns)
-        sample = sql.SQL("")
+        sample: sql.Composable = sql.SQL("")
         if scope.sample is not None:
             # Pages of a large table, rows of a small one, in which a page is too much of it.
             method = "system" if plan.rows > 1_000_000 else "bernoulli"
             sample = sql.SQL(f" tablesample {method} ({{}})").format(sql.Literal(scope.sample * 100))
-        where, values = _since(plan, scope)
+        where = _since(plan, scope)
         query = sql.SQL("select {} from {}.{}{}{}").format(
             columns, sql.Identifier(plan.schema), sql.Identifier(plan.relation), sample, where
         )
         with _errors(), self._connection.transaction():
             self._connection.execute("set transaction isolation level repeatable read, read only")
             with self._connection.cursor(f"parrot_verify_{uuid4().hex[:8]}", binary=True) as cursor:
-                cursor.execute(query, values)
-                convert = _converter(plan.columns)
+                cursor.execute(query)
+                convert = _converter(plan.columns, self._mask_key)
                 while rows := cursor.fetchmany(plan.batch(FETCH_ROWS, FETCH_BYTES)):
                     yield _keyed(plan, convert(rows))
 
@@ -130,7 +140,7 @@ class Source:
         """The rows of these keys, each with the transaction and place that tell it from another of the same values."""
         found: dict[tuple[Any, ...], tuple[tuple[Any, ...], str]] = {}
         columns = sql.SQL(", ").join(_selected(column) for column in plan.columns)
-        convert = _converter(plan.columns)
+        convert = _converter(plan.columns, self._mask_key)
         usable = [key for key in keys if len(key) == plan.keys and not any(isinstance(part, tuple) for part in key)]
         for first in range(0, len(usable), LOOKUP_KEYS):
             part = usable[first : first + LOOKUP_KEYS]
@@ -180,7 +190,7 @@ def _selected(column: ColumnPlan) -> sql.Composable:
     return name
 
 
-def _converter(columns: Sequence[ColumnPlan]) -> Any:
+def _converter(columns: Sequence[ColumnPlan], mask_key: bytes) -> Any:
     """What turns the driver's rows into rows of values; only the columns that need it are touched."""
     found: list[tuple[int, Column]] = []
     for position, column in enumerate(columns):
@@ -188,6 +198,8 @@ def _converter(columns: Sequence[ColumnPlan]) -> Any:
             found.append((position, each(_array(column.element))))
         elif column.logical in _CONVERT:
             found.append((position, each(_CONVERT[column.logical])))
+        if column.mask:
+            found.append((position, each(_mask(column, mask_key))))
     if not found:
         return lambda rows: rows
 
@@ -200,6 +212,13 @@ def _converter(columns: Sequence[ColumnPlan]) -> Any:
         return list(zip(*by_column, strict=True))
 
     return convert
+
+
+def _mask(column: ColumnPlan, key: bytes) -> Callable[[Any], Any]:
+    mask = way_of(column.mask, key).mask
+    if column.logical is Logical.DECIMAL:
+        return lambda value: mask(Decimal(value))  # is masked as the text that its digits and its exponent make
+    return mask
 
 
 def _array(element: Logical | None) -> Any:
@@ -257,13 +276,13 @@ def _value(column: ColumnPlan, value: Any) -> sql.Composable:
     if column.logical is Logical.TEXT:
         # Without the type's length, which would cut what is too long instead of finding nothing.
         kind = {"uuid": "uuid", "bpchar": "bpchar", "citext": "citext", "enum": column.sql}.get(column.type, "text")
-        return sql.Composed([sql.Literal(value), sql.SQL("::"), sql.SQL(kind)])  # type: ignore[arg-type]
+        return sql.Composed([sql.Literal(value), sql.SQL("::"), sql.SQL(kind)])
     return sql.Literal(value)
 
 
-def _since(plan: TablePlan, scope: Scope) -> tuple[sql.Composable, None]:
+def _since(plan: TablePlan, scope: Scope) -> sql.Composable:
     if scope.since is None:
-        return sql.SQL(""), None
+        return sql.SQL("")
     first = plan.key[0]
     name: sql.Composable = sql.Identifier(first.name)
     if first.logical is Logical.TEXT:
@@ -271,7 +290,7 @@ def _since(plan: TablePlan, scope: Scope) -> tuple[sql.Composable, None]:
         condition = sql.SQL('{}::text collate "C" >= {}').format(name, sql.Literal(scope.since))
     else:
         condition = sql.SQL("{} >= {}").format(name, _value(first, scope.since))
-    return sql.SQL(" where {}").format(condition), None
+    return sql.SQL(" where {}").format(condition)
 
 
 def _quoted(schema: str, table: str) -> str:

@@ -1,7 +1,7 @@
 """Each store is read in a process of its own, side by side with the others.
 
-Reading is work for a processor, Kudu's client holds the interpreter's lock and may abort, and none of it may disturb who
-asked. A process serves one request at a time and tells how many rows it has read meanwhile.
+Reading is work for a processor, Kudu's client holds the interpreter's lock and may abort, and none of it may disturb
+who asked. A process serves one request at a time and tells how many rows it has read meanwhile.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ Progress = Callable[[int], None]
 class Store(Protocol):
     """What the process reads from."""
 
-    def missing(self, plan: TablePlan) -> str | None: ...
-    def unlike(self, plan: TablePlan) -> dict[str, str]: ...
+    def unlike(self, plan: TablePlan, /) -> dict[str, str]: ...
     def scan(self, plan: TablePlan, scope: Scope) -> Any: ...
     def fetch(self, plan: TablePlan, keys: Sequence[tuple[Any, ...]]) -> Rows: ...
     def close(self) -> None: ...
@@ -41,6 +40,10 @@ class Store(Protocol):
 
 class TooMany(ParrotError):
     """More rows than may be held were in the chosen buckets: the table has grown meanwhile."""
+
+
+class Unreadable(ParrotError):
+    """A store could not be read; of the error in its process only the text travels."""
 
 
 class Reader:
@@ -54,11 +57,6 @@ class Reader:
         self._process.start()
         theirs.close()
         self._lock = threading.Lock()
-
-    def missing(self, plan: TablePlan) -> str | None:
-        """Why the table can't be read at all, None when it can."""
-        answer: str | None = self._ask("missing", plan)
-        return answer
 
     def unlike(self, plan: TablePlan) -> dict[str, str]:
         """Columns that are stored in another type than the documented one, and which."""
@@ -99,8 +97,10 @@ class Reader:
                     if kind == "rows":
                         if progress is not None:
                             progress(answer)
+                    elif kind == "many":
+                        raise TooMany(answer)
                     elif kind == "error":
-                        raise answer
+                        raise Unreadable(answer)
                     else:
                         return answer
             except (EOFError, OSError):
@@ -109,10 +109,6 @@ class Reader:
     def _gone(self) -> ParrotError:
         text = f"the process that reads it has ended (status {self._process.exitcode})"
         return SourceUnavailable(text) if self.name == "source" else SinkUnavailable(self.name, text)
-
-
-class _Failed(ParrotError):
-    """An error of the other process, of which only the text travels."""
 
 
 def _serve(pipe: Connection, make: Callable[..., Store], arguments: tuple[Any, ...]) -> None:
@@ -127,8 +123,10 @@ def _serve(pipe: Connection, make: Callable[..., Store], arguments: tuple[Any, .
             if store is None:
                 store = make(*arguments)
             answer = ("done", _ANSWERS[what](store, pipe, *values))
+        except TooMany as error:
+            answer = ("many", str(error))
         except ParrotError as error:
-            answer = ("error", _Failed(str(error)))
+            answer = ("error", str(error))
             if store is not None:
                 store.close()
                 store = None
@@ -154,10 +152,6 @@ class _Counter:
     def tell(self) -> None:
         self._pipe.send(("rows", self._rows))
         self._rows, self._told = 0, time.monotonic()
-
-
-def _missing(store: Store, _pipe: Connection, plan: TablePlan) -> str | None:
-    return store.missing(plan)
 
 
 def _unlike(store: Store, _pipe: Connection, plan: TablePlan) -> dict[str, str]:
@@ -192,7 +186,6 @@ def _fetch(store: Store, _pipe: Connection, plan: TablePlan, keys: Sequence[tupl
 
 
 _ANSWERS: dict[str, Callable[..., Any]] = {
-    "missing": _missing,
     "unlike": _unlike,
     "sums": _sums,
     "digests": _digests,

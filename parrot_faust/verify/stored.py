@@ -266,7 +266,7 @@ def _key(key: bytes, types: Sequence[Logical]) -> tuple[Any, ...]:
                 return values
     except ValueError:  # UnicodeDecodeError is one
         pass
-    return (Malformed(f"row key {key[:64]!r}"),)
+    return (Malformed(f"row key in hexadecimal {key.hex()}"),)
 
 
 def _split(text: str) -> list[str]:

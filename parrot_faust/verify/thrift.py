@@ -1,16 +1,19 @@
 """HBase's first Thrift API, as much as reading whole tables fast needs: rows are taken from the bytes as they arrive.
 
-Thrift libraries for Python make an object of every cell, which is 12,000 to 17,000 rows a second. Here a row's cells are
-sliced out of the answer. The next batch is asked for before this one is read, so that server and reader work at once.
+Thrift libraries for Python make an object of every cell, which is 12,000 to 17,000 rows a second. Here a row's cells
+are sliced out of the answer. The next batch is asked for before this one is read, so that server and reader work at
+once.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterator, Sequence
 
 from parrot_faust.errors import SinkUnavailable
+from parrot_faust.tls import refusal
 
 BATCH_ROWS = 2_000
 RECEIVE = 1 << 20
@@ -27,12 +30,14 @@ _length = struct.Struct(">i").unpack_from
 class Connection:
     """One connection. Every answer must come within `timeout_s`. Raise SinkUnavailable otherwise."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, secured: ssl.SSLContext | None = None) -> None:
         host, _, port = address.rpartition(":")
         try:
             self._socket = socket.create_connection((host, int(port)), timeout_s)
+            if secured is not None:
+                self._socket = secured.wrap_socket(self._socket, server_hostname=host)
         except (OSError, ValueError) as error:
-            raise SinkUnavailable("hbase", f"{address}: {error}") from None
+            raise SinkUnavailable("hbase", f"{address}: {refusal(error, 'sinks.hbase.tls') or error}") from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._data = b""
         self._place = 0

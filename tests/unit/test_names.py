@@ -12,6 +12,8 @@ OWN = [
     NAMES.rules,
     NAMES.schemas,
     NAMES.anchor,
+    NAMES.images,
+    NAMES.verifications,
     NAMES.dead("shop.public.orders"),
     NAMES.quarantine("shop.public.orders"),
 ]
@@ -58,6 +60,7 @@ def test_source_topics_are_not_taken_for_own_ones_when_the_app_is_called_like_th
         "__consumer_offsets",
         "__transaction_state",
         "shop.transaction",
+        "shop.message",
         "debezium_signal",
         "debezium-signals",
         "shop.public.debezium_signal",
@@ -73,6 +76,7 @@ def test_debeziums_own_topics_are_known(topic: str) -> None:
     [
         "shop.public.orders",
         "bank.public.transaction",
+        "bank.public.message",
         "bank.public.transactions",
         "shop.public.__draft",
         "shop.public.my_debezium_signal",

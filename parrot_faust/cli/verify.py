@@ -1,0 +1,206 @@
+"""`parrot verify`: whether Kudu and HBase hold what the source holds, and why not where they do not."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from parrot_faust.errors import ParrotError
+from parrot_faust.settings import load
+from parrot_faust.verify.access import broker_of, database_of, schemas_of, slot_of
+from parrot_faust.verify.report import STATUS, Report, RowDifference, Verdict
+from parrot_faust.verify.run import Options, Verification, Watch
+
+FAILED = 4  # the exit status when nothing could be compared
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+MARKS = {
+    Verdict.EQUAL: "[green]✓ equal[/]",
+    Verdict.EXPLAINED: "[yellow]explained[/]",
+    Verdict.UNEXPLAINED: "[red]✗ unexplained[/]",
+    Verdict.UNDECIDED: "[yellow]? undecided[/]",
+}
+
+
+class Every(click.ParamType):
+    """A span such as 90s, 15m, 1h, 1d, in seconds."""
+
+    name = "span"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value))
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"{value!r} is no span; write 90s, 15m, 1h or 1d", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+@click.command()
+@click.option("--table", "tables", multiple=True, help="Only this table: topic, schema.table, or table. Repeatable.")
+@click.option("--since", help="Only rows whose key (its first column) is this or greater.")
+@click.option(
+    "--sample",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Only this share of the source's rows, for example 0.01; rows that only a store has are not looked for.",
+)
+@click.option("--every", type=Every(), help="Compare again and again, this long apart: 15m, 1h. Ctrl-C ends it.")
+@click.option("--wait", default=60.0, show_default=True, help="Seconds that rows in flight get to arrive.")
+@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1), help="Differing rows to list.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="The settings file, else PARROT_CONFIG."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; with --every one a line.")
+def verify(
+    tables: tuple[str, ...],
+    since: str | None,
+    sample: float | None,
+    every: float | None,
+    wait: float,
+    limit: int,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the source's tables with Kudu and HBase, row by row, while everything runs.
+
+    Exit status: 0 all equal; 1 all differences are explained (a rule held the row back, it is a dead letter); 2 there
+    are unexplained ones; 3 undecided, because rows were still in flight; 4 nothing could be compared.
+    """
+    console = Console()
+    options = Options(tables, since, sample, wait, limit)
+    while True:
+        try:
+            report = once(config, options, Console(stderr=True))
+        except ParrotError as error:
+            click.secho(f"error: {error}", fg="red", err=True)
+            if every is None:
+                sys.exit(FAILED)
+        else:
+            if as_json:
+                encoded = msgspec.json.encode(report)
+                click.echo((encoded if every else msgspec.json.format(encoded)).decode())
+            else:
+                show(report, console)
+            if every is None:
+                sys.exit(STATUS[report.verdict])
+        time.sleep(every)
+
+
+def once(config: Path | None, options: Options, screen: Console) -> Report:
+    """One verification, its progress on `screen`."""
+    settings = load(config)
+    with (
+        progress(screen) as watch,
+        Verification(
+            settings, database_of(settings), slot_of(settings), broker_of(settings), schemas_of(settings), watch
+        ) as verification,
+    ):
+        return verification.run(options)
+
+
+class Bar(Watch):
+    """Progress as a bar with rows a second and the time left."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None, rate="")
+        self._began, self._done, self._total = time.monotonic(), 0, 0
+
+    def step(self, text: str) -> None:
+        self._bar.update(self._task, description=text)
+
+    def total(self, rows: int) -> None:
+        self._total += rows
+        self._bar.update(self._task, total=self._total or None)
+
+    def rows(self, _store: str, count: int) -> None:
+        self._done += count
+        rate = self._done / max(0.1, time.monotonic() - self._began)
+        self._bar.update(self._task, completed=self._done, rate=f"{rate:,.0f} rows/s")
+
+
+@contextmanager
+def progress(screen: Console) -> Iterator[Watch]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not screen.is_terminal:
+        yield Watch()
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+    ) as bar:
+        yield Bar(bar)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a line a table, then the rows that differ, then what was not compared."""
+    stores = sorted({store for table in report.tables for store in table.rows} - {"source"})
+    table = Table(
+        Column("table", overflow="fold"),
+        "source",
+        *stores,
+        "differ",
+        "explained",
+        "in flight",
+        "",
+        box=None,
+        header_style="dim",
+    )
+    for result in report.tables:
+        more = "+" if result.unexamined else ""
+        table.add_row(
+            result.table,
+            f"{result.rows.get('source', 0):,}",
+            *(f"{result.rows[store]:,}" if store in result.rows else "" for store in stores),
+            f"{result.differences:,}{more}",
+            f"{result.explained:,}",
+            f"{result.in_flight:,}",
+            MARKS[result.verdict],
+        )
+    console.print(table)
+    for row in report.differences:
+        show_row(row, console)
+    for result in report.tables:
+        if result.undecided:
+            console.print(f"[yellow]{result.table}: {result.undecided}[/]", highlight=False)
+        if result.unexamined:
+            console.print(
+                f"[yellow]{result.table}: {result.unexamined} more ranges of keys differ and were not looked into[/]",
+                highlight=False,
+            )
+    for skipped in report.not_compared:
+        name = f"{skipped.table}, column {skipped.column}" if skipped.column else skipped.table
+        console.print(f"[yellow]not compared: {name}: {skipped.reason}[/]", highlight=False)
+    console.print(
+        f"{report.rows:,} rows of the source in {report.seconds:.1f} s, {report.rows_per_second:,}/s while reading",
+        style="dim",
+        highlight=False,
+    )
+
+
+def show_row(row: RowDifference, console: Console) -> None:
+    """Print one row that differs: its key, why, and the values that differ."""
+    key = ", ".join(f"{name}={value}" for name, value in row.key.items())
+    for store in row.stores:
+        colour = "red" if not row.explained else "yellow"
+        detail = f" {store.detail}" if store.detail else ""
+        console.print(
+            f"[{colour}]{row.table} {key}: {store.kind} in {store.store}, {store.reason}[/]{detail}",
+            highlight=False,
+            markup=True,
+        )
+    for value in row.values:
+        shown = ", ".join(f"{store}: {text!r}" for store, text in value.stores.items())
+        console.print(f"    {value.column}: source {value.source!r}; {shown}", highlight=False, markup=False)

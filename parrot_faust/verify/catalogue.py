@@ -1,0 +1,128 @@
+"""Which tables are compared, and how: from the settings, the source's catalogue, the topics, and what was captured."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from models import TableSchema
+from parrot_faust.errors import SettingsError
+from parrot_faust.names import Names, is_debezium_own
+from parrot_faust.settings import Settings
+from parrot_faust.verify.explain import KINDS
+from parrot_faust.verify.plan import Skipped, TablePlan, hbase_name, table_plan, target_name
+from parrot_faust.verify.postgres import Source
+
+
+class Found(NamedTuple):
+    """A source table that the settings mean, with its topic; `captured` says whether the topic is there."""
+
+    topic: str
+    schema: str
+    relation: str
+    rows: int
+    width: int
+    captured: bool
+
+
+def find(settings: Settings, source: Source, topics: Sequence[str], chosen: Sequence[str]) -> list[Found]:
+    """The tables whose topics the settings' pattern matches; of them those `chosen`, by topic, schema and table, or
+    table.
+
+    Raise SettingsError when there are none, or a chosen one is not among them.
+    """
+    names = Names(settings.app)
+    wanted = re.compile(settings.source.topics)
+    unwanted = [re.compile(text) for text in settings.source.exclude]
+
+    def meant(topic: str) -> bool:
+        return (
+            wanted.fullmatch(topic) is not None
+            and not any(pattern.fullmatch(topic) for pattern in unwanted)
+            and not is_debezium_own(topic)
+            and not names.owns(topic)
+        )
+
+    there = {topic for topic in topics if meant(topic)}
+    prefixes = {topic.split(".", 1)[0] for topic in there}
+    found = []
+    for schema, relation, rows, width in source.tables():
+        for prefix in sorted(prefixes):
+            # Debezium writes what a topic's name can't hold as an underscore.
+            topic = re.sub(r"[^A-Za-z0-9._-]", "_", f"{prefix}.{schema}.{relation}")
+            if meant(topic):
+                found.append(Found(topic, schema, relation, rows, width, topic in there))
+    if not found:
+        raise SettingsError(
+            f"no table of database {source.database} has a topic that source.topics ({settings.source.topics}) matches"
+        )
+    return _chosen(found, chosen) if chosen else found
+
+
+def _chosen(found: list[Found], chosen: Sequence[str]) -> list[Found]:
+    result: list[Found] = []
+    for name in chosen:
+        matching = [one for one in found if name in (one.topic, f"{one.schema}.{one.relation}", one.relation)]
+        if not matching:
+            known = [name for one in found for name in (one.topic, f"{one.schema}.{one.relation}", one.relation)]
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(one.topic for one in found)}"
+            raise SettingsError(f"--table {name}: no such table is captured; {hint}")
+        result += [one for one in matching if one not in result]
+    return result
+
+
+def plan(
+    settings: Settings, source: Source, table: Found, shapes: Mapping[str, TableSchema]
+) -> tuple[TablePlan | None, list[Skipped]]:
+    """How a table is compared, and what of it is not."""
+    if not table.captured:
+        text = f"it has no topic: nothing of it (about {table.rows:,} rows) was ever captured"
+        return None, [Skipped(table.topic, "", text)] if table.rows else []
+    own = settings.tables.get(table.topic)
+    sinks = own.sinks if own is not None else ()
+    targets = {}
+    family = "d"
+    if settings.sinks.kudu is not None and (not sinks or "kudu" in sinks):
+        template = (own.kudu.table if own is not None else None) or settings.sinks.kudu.table
+        targets["kudu"] = target_name(template, table.topic, source.database, table.schema, table.relation)
+    if settings.sinks.hbase is not None and (not sinks or "hbase" in sinks):
+        template = (own.hbase.table if own is not None else None) or settings.sinks.hbase.table
+        name = target_name(template, table.topic, source.database, table.schema, table.relation)
+        targets["hbase"] = hbase_name(name)
+        family = (own.hbase.family if own is not None else None) or settings.sinks.hbase.family
+    key = own.key if own is not None and own.key else source.key(table.schema, table.relation)
+    masked = {name: word or "null" for name, word in own.mask.items()} if own is not None else {}
+    made, skipped = table_plan(
+        table.topic,
+        table.schema,
+        table.relation,
+        source.columns(table.schema, table.relation),
+        key,
+        targets,
+        family,
+        table.rows,
+        table.width,
+        masked,
+    )
+    return _as_captured(made, skipped, shapes.get(table.topic))
+
+
+def _as_captured(
+    made: TablePlan | None, skipped: list[Skipped], shape: TableSchema | None
+) -> tuple[TablePlan | None, list[Skipped]]:
+    """Leave out columns that the connector does not send in the documented form."""
+    if made is None or shape is None:
+        return made, skipped
+    kinds = {column.name: column.kind for column in shape.columns}
+    other = {
+        column.name: f"it is captured as {kinds[column.name]}, which is not how {column.sql} is stored"
+        for column in made.columns
+        if column.name in kinds and kinds[column.name] is not KINDS[column.stored]
+    }
+    for column in made.key:
+        if column.name in other:
+            return None, [*skipped, Skipped(made.topic, "", f"its key column {column.name}: {other[column.name]}")]
+    return made.without(other), [*skipped, *(Skipped(made.topic, name, text) for name, text in other.items())]

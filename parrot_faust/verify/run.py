@@ -1,0 +1,258 @@
+"""One verification from beginning to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from agents.rule_book import RuleBook, RuleEntry, read_rule_files
+from models import TableSchema
+from parrot_faust.names import Names
+from parrot_faust.settings import Settings
+from parrot_faust.verify import catalogue
+from parrot_faust.verify.broker import Broker, Found
+from parrot_faust.verify.differences import Key, row_difference
+from parrot_faust.verify.explain import dropper, explained, uncaptured
+from parrot_faust.verify.hbase import HBase
+from parrot_faust.verify.held import Held, Keys, held_of
+from parrot_faust.verify.kudu import Kudu
+from parrot_faust.verify.plan import Skipped, TablePlan
+from parrot_faust.verify.postgres import Source
+from parrot_faust.verify.readers import Reader
+from parrot_faust.verify.report import Report, RowDifference, TableResult, Verdict, strongest
+from parrot_faust.verify.scanning import SOURCE, Candidates, candidates
+from parrot_faust.verify.scope import Scope, since_value
+from parrot_faust.verify.settling import Settled, settle
+from parrot_faust.verify.watermark import Watermark
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """What is read of an entry in the schema topic."""
+
+    topic: str
+    schema: TableSchema | None
+
+
+READ_TIMEOUT_S = 60.0  # of one answer: a batch of a scan, not all of it
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is compared, how long a passing of the pipeline is waited for, and how many differing rows are listed."""
+
+    tables: tuple[str, ...] = ()
+    since: str | None = None
+    sample: float | None = None
+    wait_s: float = 60.0
+    listed: int = 1_000
+
+
+class Watch:
+    """Hears how far a run is. All of it may be ignored."""
+
+    def step(self, text: str) -> None:
+        """What is being done."""
+
+    def total(self, rows: int) -> None:
+        """So many rows are to be read in all stores, as far as is known; more may follow."""
+
+    def rows(self, _store: str, count: int) -> None:
+        """So many rows more were read of a store."""
+
+
+class Verification:
+    """Compares what the settings say. `close` ends its processes; use it as a context."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Mapping[str, Any],
+        slot: str,
+        broker: Broker,
+        schema_of: Callable[[int], str | None],
+        watch: Watch,
+    ) -> None:
+        self._settings, self._slot, self._broker, self._watch = settings, slot, broker, watch
+        self._schema_of = schema_of
+        self._names = Names(settings.app)
+        self.source = Source(dict(database), settings.masking.key)
+        self._readers = {SOURCE: Reader(SOURCE, Source, dict(database), settings.masking.key)}
+        if (there := settings.sinks.kudu) is not None:
+            secured = (there.encryption, there.require_authentication, there.sasl_protocol)
+            self._readers["kudu"] = Reader("kudu", Kudu, there.masters, READ_TIMEOUT_S, *secured)
+        if (thrift := settings.sinks.hbase) is not None:
+            self._readers["hbase"] = Reader("hbase", HBase, thrift.thrift, READ_TIMEOUT_S, thrift.tls)
+        self.plans: dict[str, TablePlan] = {}
+
+    def __enter__(self) -> Verification:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes and the connection."""
+        for reader in self._readers.values():
+            reader.close()
+        self.source.close()
+
+    # -- all of it ---------------------------------------------------------------------------------------------------
+
+    def run(self, options: Options) -> Report:
+        """Compare, and say what differs and why."""
+        began = time.monotonic()
+        self._watch.step("looking at the tables")
+        shapes = self._shapes()
+        plans, skipped = self._plans(options, shapes)
+        self.plans = {plan.topic: plan for plan in plans}
+        scopes = {
+            plan.topic: Scope(since_value(plan, options.since) if options.since else None, options.sample)
+            for plan in plans
+        }
+        self._watch.total(sum(plan.rows * (1 + len(plan.targets)) for plan in plans))
+        self._watch.step("comparing")
+        scanning = time.monotonic()
+        found = candidates(plans, scopes, self._readers, self._watch.rows, self._watch.total)
+        scanned = time.monotonic() - scanning
+        self._watch.step("waiting until what was in flight has arrived")
+        settled = self.settle({topic: each.keys for topic, each in found.items()}, options.wait_s)
+        self._watch.step("looking for reasons")
+        differences: list[RowDifference] = []
+        results = []
+        for plan in plans:
+            rows = self._explained(plan, settled[plan.topic], shapes)
+            results.append(_result(plan, found[plan.topic], settled[plan.topic], rows))
+            differences += rows
+        total = sum(result.rows.get(SOURCE, 0) for result in results)
+        return Report(
+            verdict=strongest([result.verdict for result in results]),
+            tables=tuple(results),
+            differences=tuple(sorted(differences, key=lambda row: row.explained)[: options.listed]),
+            not_compared=tuple(skipped),
+            seconds=round(time.monotonic() - began, 2),
+            rows=total,
+            rows_per_second=round(total / scanned) if scanned > 0 else 0,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            sample=options.sample,
+        )
+
+    def settle(self, keys: Mapping[str, Sequence[Key]], wait_s: float) -> dict[str, Settled]:
+        """What of these candidate keys is still different when the pipeline has passed the source's position."""
+        watermark = Watermark(
+            self.source,
+            self._broker,
+            group=self._settings.app,
+            topics=[topic for topic, some in keys.items() if some],
+            writes=[*(self._names.writes(sink) for sink in self._readers if sink != SOURCE), self._names.held],
+            slot=self._slot,
+            timeout_s=wait_s,
+        )
+        stores = {
+            topic: {name: self._readers[name] for name in self.plans[topic].targets if name in self._readers}
+            for topic in keys
+        }
+        return settle(keys, self.plans, self.source, stores, watermark.passed)
+
+    # -- its parts ---------------------------------------------------------------------------------------------------
+
+    def _plans(self, options: Options, shapes: Mapping[str, TableSchema]) -> tuple[list[TablePlan], list[Skipped]]:
+        found = catalogue.find(self._settings, self.source, self._broker.topics(), options.tables)
+        plans: list[TablePlan] = []
+        skipped: list[Skipped] = []
+        for table in found:
+            plan, left_out = catalogue.plan(self._settings, self.source, table, shapes)
+            skipped += left_out
+            if plan is None:
+                continue
+            unlike: dict[str, str] = {}
+            for store in plan.targets:
+                unlike |= self._readers[store].unlike(plan)
+            keys = [column.name for column in plan.key if column.name in unlike]
+            if keys:
+                skipped.append(Skipped(plan.topic, "", f"its key column {keys[0]}: {unlike[keys[0]]}"))
+                continue
+            skipped += [Skipped(plan.topic, name, text) for name, text in unlike.items()]
+            plans.append(plan.without(unlike))
+        return plans, skipped
+
+    def _shapes(self) -> dict[str, TableSchema]:
+        """The latest captured shape of every table."""
+        shapes: dict[str, TableSchema] = {}
+
+        def take(record: Found) -> None:
+            if record.value is not None:
+                seen = msgspec.json.decode(record.value, type=_Seen)
+                if seen.schema is not None:
+                    shapes[seen.topic] = seen.schema
+
+        self._broker.read(self._names.schemas, take)
+        return shapes
+
+    def _rules(self) -> RuleBook:
+        """The rules in force: what the workers have published, else the files of the settings."""
+        entries: dict[str, str] = {}
+
+        def take(record: Found) -> None:
+            if record.value is not None and record.key is not None:
+                entry = msgspec.json.decode(record.value, type=RuleEntry)
+                entries[record.key.decode("utf-8", "replace")] = msgspec.json.encode(entry).decode()
+
+        self._broker.read(self._names.rules, take)
+        folder = self._settings.quality
+        book = RuleBook(read_rule_files(folder) if folder.is_dir() else {}, 0, _Silent())
+        book.attach(entries)
+        return book
+
+    def _explained(self, plan: TablePlan, settled: Settled, shapes: Mapping[str, TableSchema]) -> list[RowDifference]:
+        if not settled.differ:
+            return []
+        keys = [each.key for each in settled.differ]
+        held: dict[Key, list[Held]] = held_of(plan, keys, self._broker, self._names, Keys(self._schema_of))
+        drops = dropper(plan.unmasked(), self._rules().in_force(plan.topic))
+        own = self.source.fetch(plan.unmasked(), keys) if drops is not None else {}
+        new = uncaptured(plan, shapes)
+        rows = []
+        for each in settled.differ:
+            difference = row_difference(plan, each.key, each.source, each.stores)
+            if difference is None:
+                continue
+            row = own.get(each.key)
+            dropped = drops(row) if drops is not None and row is not None else None
+            rows.append(explained(difference, held.get(each.key, ()), dropped, new))
+        return rows
+
+
+class _Silent:
+    """The rule book's log: what it says is for a worker's."""
+
+    def info(self, message: str, *args: object) -> None: ...
+    def error(self, message: str, *args: object) -> None: ...
+
+
+def _result(plan: TablePlan, found: Candidates, settled: Settled, rows: list[RowDifference]) -> TableResult:
+    known = sum(row.explained for row in rows)
+    reasons: dict[str, int] = {}
+    for row in rows:
+        for reason in {store.reason for store in row.stores}:
+            reasons[reason] = reasons.get(reason, 0) + 1
+    verdicts = [
+        Verdict.UNEXPLAINED if known < len(rows) else Verdict.EXPLAINED if rows else Verdict.EQUAL,
+        Verdict.UNDECIDED if settled.in_flight or found.unexamined else Verdict.EQUAL,
+    ]
+    return TableResult(
+        table=plan.topic,
+        verdict=strongest(verdicts),
+        rows=found.rows,
+        differences=len(rows),
+        explained=known,
+        in_flight=len(settled.in_flight),
+        caught_up=settled.caught_up,
+        unexamined=found.unexamined,
+        undecided=settled.undecided,
+        reasons=reasons,
+    )
