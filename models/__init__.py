@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.change import Change, Op
 from models.chunk import Chunk, ChunkHeader, Row, RowOp
 from models.dead_letter import CutPart, DeadLetter, Stage
-from models.results import AppliedDdl, RowFailure, WriteResult
+from models.results import AppliedDdl, PlannedDdl, RowFailure, StoreShape, WriteResult
 from models.schema import Column, Kind, TableSchema, key_text
 from models.schema_change import (
     AddColumn,
@@ -43,6 +43,7 @@ __all__ = [
     "DropTable",
     "Kind",
     "Op",
+    "PlannedDdl",
     "RenameColumn",
     "Row",
     "RowFailure",
@@ -51,6 +52,7 @@ __all__ = [
     "SchemaChange",
     "Severity",
     "Stage",
+    "StoreShape",
     "TableSchema",
     "Truncate",
     "WriteResult",

@@ -28,6 +28,22 @@ class AppliedDdl(msgspec.Struct, frozen=True, array_like=True):
     seconds: float
 
 
+class PlannedDdl(msgspec.Struct, frozen=True, array_like=True):
+    """A change that a store's table would need: as `AppliedDdl`, and `statement` says it in the store's own terms."""
+
+    table: str
+    target: str
+    change: str
+    statement: str
+
+
+class StoreShape(msgspec.Struct, frozen=True, array_like=True):
+    """A table as a store has it now: (name, type) of its columns; the type is empty where the store keeps none."""
+
+    target: str
+    columns: tuple[tuple[str, str], ...]
+
+
 class WriteResult(msgspec.Struct, frozen=True, array_like=True):
     """`rows` were handed over; those not named in `failures` are durable in the store."""
 

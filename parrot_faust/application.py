@@ -8,7 +8,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -95,7 +95,6 @@ class Parts:
         rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
         self.rules = RuleBook(rule_files, int(time.time() * 1000), log)
         self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
-        self.terms = Terms(policy_of(settings), tuple(STORES[spec.kind] for spec in _specs(settings)))
         self.registry = (
             RegistryClient(
                 settings.source.registry,
@@ -106,7 +105,9 @@ class Parts:
             if settings.source.registry
             else None
         )
-        self.processes: dict[str, SinkProcess] = {spec.kind: SinkProcess(spec, spec.kind) for spec in _specs(settings)}
+        specs = sink_specs(settings)
+        self.terms = Terms(policy_of(settings), tuple(STORES[spec.kind] for spec in specs))
+        self.processes: dict[str, SinkProcess] = {spec.kind: SinkProcess(spec, spec.kind) for spec in specs}
         self.writers: dict[str, Writer] = {}
         self.changes: Changes | None = None
         self.sources: list[str] = []
@@ -147,18 +148,7 @@ class Parts:
 
     async def find_topics(self) -> list[str]:
         """The source topics there are now: those the pattern matches, but for Debezium's own and this app's."""
-        source = self.settings.source
-        wanted, unwanted = re.compile(source.topics), [re.compile(text) for text in source.exclude]
-        found = frozenset(await self.admin.topics())
-        return sorted(
-            topic
-            for topic in found
-            if wanted.fullmatch(topic)
-            and not any(pattern.fullmatch(topic) for pattern in unwanted)
-            and not self.names.owns(topic)
-            and not is_debezium_own(topic)
-            and not is_schema_change_topic(topic, found)
-        )
+        return source_topics(self.settings, self.names, await self.admin.topics())
 
     def _announce(self) -> None:
         settings = self.settings
@@ -381,6 +371,21 @@ def create_app(settings: Settings) -> ParrotApp:
     return app
 
 
+def source_topics(settings: Settings, names: Names, topics: Iterable[str]) -> list[str]:
+    """The source topics among `topics`: those the pattern matches, but for Debezium's own and the app's."""
+    source, found = settings.source, frozenset(topics)
+    wanted, unwanted = re.compile(source.topics), [re.compile(text) for text in source.exclude]
+    return sorted(
+        topic
+        for topic in found
+        if wanted.fullmatch(topic)
+        and not any(pattern.fullmatch(topic) for pattern in unwanted)
+        and not names.owns(topic)
+        and not is_debezium_own(topic)
+        and not is_schema_change_topic(topic, found)
+    )
+
+
 def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     """Declare tables, agents and tasks."""
     rules = app.GlobalTable("rules", key_type=str, value_type=str, partitions=1, recovery_buffer_size=1)
@@ -431,7 +436,8 @@ def _register_writer(app: ParrotApp, parts: Parts, names: Names, sink: str, writ
         await parts.run(f"{sink}_writer", stream, writer.take)
 
 
-def _specs(settings: Settings) -> list[SinkSpec]:
+def sink_specs(settings: Settings) -> list[SinkSpec]:
+    """The sinks that are configured."""
     specs = []
     for kind in ("kudu", "hbase"):
         section = getattr(settings.sinks, kind)

@@ -19,6 +19,7 @@ COMMANDS = {
     "fetch": ("local", "fetch"),
     "sql": ("look", "sql"),
     "rows": ("look", "rows"),
+    "schema": ("schema", "schema"),
     "connector": ("connector", "connector"),
     "demo": ("demo", "demo"),
     "verify": ("verify", "verify"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from models import AppliedDdl, Row, TableSchema, WriteResult
+from models import AppliedDdl, PlannedDdl, Row, StoreShape, TableSchema, WriteResult
 
 
 class Sink(Protocol):
@@ -30,6 +30,12 @@ class Sink(Protocol):
         Return what was done, empty when nothing had to be. Cheap when the schema was seen before. Idempotent, also
         against another process doing the same at the same time.
         """
+
+    def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:
+        """What `ensure` would do now, without doing it. Raise TableRefused when the table does not fit and can't."""
+
+    def shape(self, schema: TableSchema) -> StoreShape | None:
+        """The target table as the store has it now, None when it has none."""
 
     def write(self, schema: TableSchema, rows: Sequence[Row], deadline: float) -> WriteResult:
         """Apply `rows`, at most one of each key, and return when all that succeeded are durable.

@@ -7,7 +7,17 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models import AppliedDdl, Kind, Row, RowFailure, RowOp, TableSchema, WriteResult
+from models import (
+    AppliedDdl,
+    Kind,
+    PlannedDdl,
+    Row,
+    RowFailure,
+    RowOp,
+    StoreShape,
+    TableSchema,
+    WriteResult,
+)
 from parrot_faust.errors import SinkUnavailable, TableRefused
 
 #: kind -> the type of its values, where that is not int
@@ -34,6 +44,7 @@ class MemorySink:
     def __init__(self) -> None:
         self.tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
         self.columns: dict[str, set[str]] = {}
+        self.drops: dict[str, int] = {}
         self.fail_before = self.fail_after = 0
         self.refuse: set[tuple[Any, ...]] = set()
         self._lock = threading.Lock()
@@ -54,12 +65,40 @@ class MemorySink:
 
     def _fit(self, schema: TableSchema) -> Sequence[AppliedDdl]:
         names = {column.name for column in schema.columns}
-        known = self.columns.get(schema.table)
-        self.columns[schema.table] = names | (known or set())
+        target = _name(schema)
+        known = self.columns.get(target)
+        late = schema.drops < self.drops.get(target, 0)
+        self.drops[target] = max(schema.drops, self.drops.get(target, 0))
         if known is None:
-            self.tables[schema.table] = {}
-            return [AppliedDdl(schema.table, schema.table, "CreateTable", ", ".join(sorted(names)), 0.0)]
-        return [AppliedDdl(schema.table, schema.table, "AddColumn", name, 0.0) for name in sorted(names - known)]
+            self.columns[target], self.tables[target] = names, {}
+            return [AppliedDdl(schema.table, target, "CreateTable", ", ".join(sorted(names)), 0.0)]
+        if late:
+            return []
+        gone = known.intersection(schema.without)
+        self.columns[target] = (known | names) - gone
+        for row in self.tables[target].values():
+            for name in gone:
+                row.pop(name, None)
+        done = [AppliedDdl(schema.table, target, "AddColumn", name, 0.0) for name in sorted(names - known)]
+        return done + [AppliedDdl(schema.table, target, "DropColumn", name, 0.0) for name in sorted(gone)]
+
+    def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:
+        """What `ensure` would do now."""
+        if not schema.key:
+            raise TableRefused(schema.table, "it has no primary key")
+        names = {column.name for column in schema.columns}
+        with self._lock:
+            known = self.columns.get(_name(schema))
+        if known is None:
+            return [PlannedDdl(schema.table, _name(schema), "CreateTable", ", ".join(sorted(names)))]
+        added = [PlannedDdl(schema.table, _name(schema), "AddColumn", name) for name in sorted(names - known)]
+        gone = sorted(known.intersection(schema.without))
+        return added + [PlannedDdl(schema.table, _name(schema), "DropColumn", name) for name in gone]
+
+    def shape(self, schema: TableSchema) -> StoreShape | None:
+        """The table's columns."""
+        known = self.columns.get(_name(schema))
+        return None if known is None else StoreShape(_name(schema), tuple((name, "") for name in sorted(known)))
 
     def write(self, schema: TableSchema, rows: Sequence[Row], deadline: float) -> WriteResult:
         """Apply the rows, but for refused keys."""
@@ -76,7 +115,7 @@ class MemorySink:
 
     def _apply(self, schema: TableSchema, rows: Sequence[Row]) -> list[RowFailure]:
         failures = []
-        table, positions = self.tables[schema.table], schema.key_positions()
+        table, positions = self.tables[_name(schema)], schema.key_positions()
         for index, row in enumerate(rows):
             expected = positions if row.op == RowOp.DELETE else schema.columns
             if len(row.values) != len(expected):
@@ -102,12 +141,16 @@ class MemorySink:
 
     def read(self, schema: TableSchema) -> Iterator[tuple[Any, ...]]:
         """Every row in the column order of `schema`."""
-        for row in self.tables.get(schema.table, {}).values():
+        for row in self.tables.get(_name(schema), {}).values():
             yield tuple(row.get(column.name) for column in schema.columns)
 
     def _check(self, deadline: float) -> None:
         if time.monotonic() >= deadline:
             raise SinkUnavailable(self.name, "the deadline has passed; nothing was written")
+
+
+def _name(schema: TableSchema) -> str:
+    return schema.table if schema.generation == 1 else f"{schema.table}__g{schema.generation}"
 
 
 def _misfits(schema: TableSchema, row: Row) -> str:

@@ -10,15 +10,16 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models import AppliedDdl, Row, RowFailure, TableSchema, WriteResult
+from models import AppliedDdl, PlannedDdl, Row, RowFailure, StoreShape, TableSchema, WriteResult
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.hbase.cells import decoder
 from parrot_faust.sinks.hbase.servers import NAME, HBaseIOError, Servers, unavailable
 from parrot_faust.sinks.hbase.settings import HBaseSettings
 from parrot_faust.sinks.hbase.shape import Shape, api
-from parrot_faust.sinks.hbase.tables import fit
+from parrot_faust.sinks.hbase.tables import fit, planned
 
 SCAN_BATCH = 1_000
+SHAPE_ROWS = 1_000  # enough to have seen every column but one that is nearly always null
 #: What a refused row looks like; anything else says nothing about the rows. That a table or a family is missing is no
 #: row's fault: it is made again before the next write.
 _ROW_AT_FAULT = ("IllegalArgument", "KeyValue size too large", "DoNotRetryIOException")
@@ -54,12 +55,32 @@ class HBaseSink:
         target, family = self.settings.target(schema), self.settings.family_of(schema.table)
         done = fit(self._servers, schema, target, family, deadline)
         names = {column.name for column in schema.columns}
-        known = self._columns.get(schema.table)
+        known = self._columns.get(target)
         if known is not None:
+            gone = known.intersection(schema.without)
             done += [AppliedDdl(schema.table, target, "AddColumn", name, 0.0) for name in sorted(names - known)]
-        self._columns[schema.table] = names | (known or set())
+            done += [AppliedDdl(schema.table, target, "DropColumn", name, 0.0) for name in sorted(gone)]
+        self._columns[target] = (names | (known or set())).difference(schema.without)
         self._shapes[schema.fingerprint] = Shape(schema, target, family.encode())
         return done
+
+    def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:
+        """What `ensure` would do now."""
+        if not schema.key:
+            raise TableRefused(schema.table, "it has no primary key; name `key:` columns for it in the settings")
+        deadline = time.monotonic() + self.settings.timeout_s
+        target, family = self.settings.target(schema), self.settings.family_of(schema.table)
+        return planned(self._servers, schema, target, family, deadline)
+
+    def shape(self, schema: TableSchema) -> StoreShape | None:
+        """The columns of the table's first rows: HBase itself keeps neither names nor types."""
+        target = self.settings.target(schema)
+        with self._servers.tables(time.monotonic() + self.settings.timeout_s) as connection:
+            if target.encode() not in connection.tables():
+                return None
+            rows = connection.table(target).scan(limit=SHAPE_ROWS, batch_size=SHAPE_ROWS)
+            names = {cell.partition(b":")[2].decode() for _, cells in rows for cell in cells}
+        return StoreShape(target, tuple((name, "") for name in sorted(names)))
 
     def write(self, schema: TableSchema, rows: Sequence[Row], deadline: float) -> WriteResult:
         """Send puts, then deletes; a call that HBase refuses for its rows is halved until the bad ones are found."""

@@ -6,7 +6,7 @@ import time
 
 import happybase
 
-from models import AppliedDdl, TableSchema
+from models import AppliedDdl, PlannedDdl, TableSchema
 from parrot_faust.sinks.hbase.servers import AlreadyExists, HBaseIOError, Servers, unavailable
 from parrot_faust.sinks.hbase.shape import api
 
@@ -29,6 +29,19 @@ def fit(servers: Servers, schema: TableSchema, target: str, family: str, deadlin
     if family.encode() not in families and _add_family(servers, target, family, deadline):
         return done("AddColumn")
     return []
+
+
+def planned(servers: Servers, schema: TableSchema, target: str, family: str, deadline: float) -> list[PlannedDdl]:
+    """What `fit` would do, in the words of HBase's shell."""
+    with servers.tables(deadline) as connection:
+        if target.encode() not in connection.tables():
+            text = f"create '{target}', {{NAME => '{family}', VERSIONS => 1}}"
+            return [PlannedDdl(schema.table, target, "CreateTable", text)]
+        families = connection.table(target).families()
+    if family.encode() in families:
+        return []
+    text = f"alter '{target}', {{NAME => '{family}', VERSIONS => 1}}"
+    return [PlannedDdl(schema.table, target, "AddColumn", text)]
 
 
 def _create(connection: happybase.Connection, target: str, family: str) -> bool:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models import AppliedDdl, Row, RowFailure, TableSchema, WriteResult
+from models import AppliedDdl, PlannedDdl, Row, RowFailure, StoreShape, TableSchema, WriteResult
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.kudu.layout import lay_out
 from parrot_faust.sinks.kudu.outcomes import message
 from parrot_faust.sinks.kudu.prepare import Preparer
 from parrot_faust.sinks.kudu.session import NAME, Refused, Sender
 from parrot_faust.sinks.kudu.settings import KuduSettings
-from parrot_faust.sinks.kudu.tables import describe, fit
+from parrot_faust.sinks.kudu.tables import describe, fit, planned
 
 #: The part of the time left that a call of Kudu's client is given: its time-outs run over by half, measured.
 SHARE = 0.6
@@ -62,6 +62,17 @@ class KuduSink:
         self._tables[schema.fingerprint] = self._open_table(store.name)
         self._preparers[schema.fingerprint] = Preparer(lay_out(schema, store))
         return done
+
+    def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:
+        """What `ensure` would do now."""
+        return planned(self._opened(), self.settings, schema)
+
+    def shape(self, schema: TableSchema) -> StoreShape | None:
+        """The table as Kudu has it."""
+        found = describe(self._opened(), self.settings.target(schema))
+        if found is None:
+            return None
+        return StoreShape(found.name, tuple((column.name, column.shape) for column in found.columns))
 
     def write(self, schema: TableSchema, rows: Sequence[Row], deadline: float) -> WriteResult:
         """Upsert and delete; every row's error is read, and a row that Kudu refuses is found among its neighbours."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from models import AppliedDdl, TableSchema
+from models import AppliedDdl, PlannedDdl, TableSchema
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.kudu.layout import StoreTable, missing_columns
 from parrot_faust.sinks.kudu.mapping import StoreColumn, store_columns
@@ -65,6 +65,30 @@ def fit(
         if not here:
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def planned(client: Any, settings: KuduSettings, schema: TableSchema) -> list[PlannedDdl]:
+    """What `fit` would do, in statements as Impala has them for Kudu. Raise as it does."""
+    target = settings.target(schema)
+    wanted, chosen = store_columns(schema), settings.of(schema.table)
+    found = describe(client, target)
+    if found is None:
+        columns = ", ".join(f"{each.name} {each.shape}{'' if each.nullable else ' not null'}" for each in wanted)
+        key, buckets = ", ".join(schema.key), chosen.buckets or 1
+        spread = f" partition by hash ({key}) partitions {buckets}" if buckets > 1 else ""
+        text = f"create table {target} ({columns}, primary key ({key})){spread} replicas {chosen.replicas}"
+        return [PlannedDdl(schema.table, target, "CreateTable", text)]
+    plan = [
+        PlannedDdl(
+            schema.table, target, "AddColumn", f"alter table {target} add columns ({column.name} {column.shape})"
+        )
+        for column in missing_columns(schema, found)
+    ]
+    return plan + [
+        PlannedDdl(schema.table, target, "DropColumn", f"alter table {target} drop column {column.name}")
+        for column in found.columns[found.keys :]
+        if column.name in schema.without
+    ]
 
 
 def describe(client: Any, target: str) -> StoreTable | None:
