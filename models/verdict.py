@@ -15,11 +15,18 @@ class Severity(StrEnum):
 
 
 class Action(StrEnum):
-    """What happens to a row that fails a rule. Of several failed rules the strictest action wins: here the last."""
+    """What happens to a row that fails a rule. Of several failed rules the strictest action wins: here the last.
+
+    WARN counts it and lets it pass; DEFAULT and NULL put another value in the place of the bad one; DROP and QUARANTINE
+    hold it back; FAIL stops the partition before it.
+    """
 
     WARN = "warn"
+    DEFAULT = "default"
+    NULL = "null"
     DROP = "drop"
     QUARANTINE = "quarantine"
+    FAIL = "fail"
 
 
 class RuleFailure(msgspec.Struct, frozen=True):

@@ -43,10 +43,12 @@ class SettingsError(ParrotError):
 
 
 class RuleError(ParrotError):
-    """A rule file that is refused as a whole."""
+    """A rule file that is refused as a whole. `also` are the other errors in it, when all of them were looked for."""
 
-    def __init__(self, message: str, *, file: str = "", line: int = 0, column: int = 0) -> None:
-        self.file, self.line, self.column = file, line, column
+    def __init__(
+        self, message: str, *, file: str = "", line: int = 0, column: int = 0, also: tuple[RuleError, ...] = ()
+    ) -> None:
+        self.message, self.file, self.line, self.column, self.also = message, file, line, column, also
         where = ":".join(str(part) for part in (file, line, column) if part)
         super().__init__(f"{where}: {message}" if where else message)
 

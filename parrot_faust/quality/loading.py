@@ -2,250 +2,228 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from enum import StrEnum
+from contextlib import suppress
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
-from models import Action, Kind, Severity
 from parrot_faust.errors import RuleError
-from parrot_faust.quality.arguments import is_number
-from parrot_faust.quality.conditions import ConditionError, columns_of
-from parrot_faust.quality.expectations import EXPECTATIONS, Expectation, full_name, short_name
-from parrot_faust.quality.refused import NOT_HERE
-from parrot_faust.quality.rules import Rule, RuleSet, When
+from parrot_faust.quality.arguments import DURATION, duration_ms, is_number
+from parrot_faust.quality.complaints import Complaints, cut, near
+from parrot_faust.quality.expectations import Scope
+from parrot_faust.quality.rule_reading import CHOICES, DEFAULTS, OWN, RuleReader, ops_of
+from parrot_faust.quality.rules import Breaker, Rule, RuleSet, When, Window
+from parrot_faust.quality.suites import read_suite
 from parrot_faust.quality.trees import plain, read_tree
 
 MAX_BYTES = 1 << 20
-TOP = {"version", "table", "when", "defaults", "columns", "rows"}
-_LATER = {"windows", "transitions", "immutable", "monotonic", "schema", "breaker"}
-OWN = {"mostly", "severity", "action", "row_condition", "id"}
-DEFAULTS = {"severity", "action"}
-OPS = {"c", "u", "r", "d"}
-_CHOICES: dict[str, type[StrEnum]] = {"action": Action, "severity": Severity}
+TOP = {
+    "version", "table", "when", "defaults", "columns", "rows", "transitions", "immutable", "monotonic", "windows",
+    "schema", "breaker",
+}  # fmt: skip
+GRACE = "10s"  # events of one moment arrive within seconds of each other; a window waits so long for late ones
 
 
 def load(text: str, file: str) -> RuleSet:
     """Return the rule set of a file's text. Raise RuleError with file, line, column and what was meant."""
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise RuleError(f"a rule file has at most {MAX_BYTES} bytes", file=file)
+    return load_tree(read_tree(text, file), file)
+
+
+def load_tree(tree: Any, file: str) -> RuleSet:
+    """Return the rule set of a tree: that of a file, or plain mappings and lists. Raise RuleError."""
     try:
-        return _Reader(file, read_tree(text, file)).read()
+        if not isinstance(tree, dict):
+            raise RuleError("must hold names and values, beginning with `table:`", file=file)
+        return read_suite(tree, file) if "expectations" in tree else _Reader(file, tree).read()
     except UnicodeEncodeError:
         raise RuleError("holds half of a character", file=file) from None
 
 
 class _Reader:
-    def __init__(self, file: str, tree: CommentedMap) -> None:
+    def __init__(self, file: str, tree: dict[Any, Any]) -> None:
         self._file, self._tree = file, tree
-        self._ids: set[str] = set()
-        self._defaults: dict[str, Any] = {}
+        self._complaints = Complaints(file)
 
     def read(self) -> RuleSet:
-        tree = self._tree
-        if "expectations" in tree:
-            return self._suite()
+        gathering, tree = self._complaints.gathering, self._tree
         for name in tree:
-            if name in _LATER:
-                raise self._error(f"`{name}` is not supported by this version", tree, name)
             if name not in TOP:
-                raise self._unknown(str(name), TOP, tree, name)
+                self._complaints.note(self._complaints.unknown(str(name), TOP, tree, name))
         table = tree.get("table")
-        if not isinstance(table, str) or not table:
-            raise RuleError(
-                "`table:` is missing: name the source topic, for example shop.public.orders", file=self._file
-            )
-        if tree.get("version", 1) != 1 or isinstance(tree.get("version"), bool):
-            raise self._error(f"version {tree['version']!r} is not known; it is 1", tree, "version")
-        self._defaults = self._mapping(tree, "defaults", DEFAULTS)
-        for name, value in self._defaults.items():
-            self._own({name: value}, tree["defaults"], name)
-        rules = []
-        columns = tree["columns"] if tree.get("columns") is not None else CommentedMap()
-        if not isinstance(columns, CommentedMap):
-            raise self._error("`columns:` must hold columns with a list of checks each", tree, "columns")
-        for column, checks in columns.items():
-            if not isinstance(column, str) or not column:
-                raise self._error(f"{column!r} is no name of a column; quote it if it is one", columns, column)
-            if not isinstance(checks, CommentedSeq):
-                raise self._error(f"`{column}` must hold a list of checks", columns, column)
-            rules += [self._rule(checks, index, column) for index in range(len(checks))]
-        rows = tree["rows"] if tree.get("rows") is not None else CommentedSeq()
-        if not isinstance(rows, CommentedSeq):
-            raise self._error("`rows:` must hold a list of checks", tree, "rows")
-        rules += [self._rule(rows, index, "") for index in range(len(rows))]
-        return RuleSet.of(table, self._when(), tuple(rules))
+        with gathering():
+            if not isinstance(table, str) or not table:
+                raise RuleError(
+                    "`table:` is missing: name the source topic, for example shop.public.orders", file=self._file
+                )
+        with gathering():
+            if tree.get("version", 1) != 1 or isinstance(tree.get("version"), bool):
+                raise self._complaints.at(f"version {plain(tree['version'])!r} is not known; it is 1", tree, "version")
+        when, defaults = When(), {}
+        with gathering():
+            when = self._when()
+        with gathering():
+            defaults = self._defaults()
+        self._rules = RuleReader(self._complaints, when, defaults)
+        rules = [*self._columns(), *self._listed("rows"), *self._transitions(), *self._changes("immutable")]
+        rules += self._changes("monotonic")
+        windows = self._windows()
+        shape = self._listed("schema", Scope.SHAPE)
+        breaker = None
+        with gathering():
+            breaker = self._breaker()
+        self._complaints.raise_all()
+        return RuleSet.of(table, when, tuple(rules), tuple(windows), tuple(shape), breaker)
 
-    def _suite(self) -> RuleSet:
-        tree = self._tree
-        meta = tree.get("meta")
-        table = (meta.get("table") if isinstance(meta, CommentedMap) else None) or tree.get("name")
-        if not isinstance(table, str) or not table:
-            raise RuleError("the suite names no table: give it `meta.table`, or `name`", file=self._file)
-        entries = tree["expectations"]
-        if not isinstance(entries, CommentedSeq):
-            raise self._error("`expectations` must hold a list", tree, "expectations")
+    # -- the parts of a file -----------------------------------------------------------------------------------------
+
+    def _columns(self) -> list[Rule]:
+        rules: list[Rule] = []
+        for column, checks in self._mapping("columns", "columns with a list of checks each").items():
+            columns = self._tree["columns"]
+            with self._complaints.gathering():
+                if not isinstance(column, str) or not column:
+                    raise self._complaints.at(
+                        f"{column!r} is no name of a column; quote it if it is one", columns, column
+                    )
+                if not isinstance(checks, list):
+                    raise self._complaints.at(f"`{column}` must hold a list of checks", columns, column)
+                rules += self._checks(checks, column, Scope.ROW)
+        return rules
+
+    def _checks(self, checks: list[Any], column: str, scope: Scope) -> list[Rule]:
         rules = []
+        for index in range(len(checks)):
+            with self._complaints.gathering():
+                rules.append(self._rules.check(checks, index, column, scope))
+        return rules
+
+    def _listed(self, name: str, scope: Scope = Scope.ROW) -> list[Rule]:
+        return self._checks(self._list(name, "checks"), "", scope)
+
+    def _transitions(self) -> list[Rule]:
+        rules: list[Rule] = []
+        entries = self._list("transitions", "columns with the states they may have")
         for index, entry in enumerate(entries):
-            if not isinstance(entry, CommentedMap) or not isinstance(entry.get("type"), str):
-                raise self._error(f"expectation {index} has no type", entries, index)
-            given = self._mapping(entry, "kwargs", None)
-            kwargs = {name: value for name, value in given.items() if value is not None}
-            own: dict[str, Any] = {name: kwargs.pop(name) for name in ("mostly", "row_condition") if name in kwargs}
-            kwargs.pop("condition_parser", None)
-            if entry.get("severity") is not None:
-                own["severity"] = plain(entry["severity"])
-            column = kwargs.pop("column", "")
-            if not isinstance(column, str):
-                raise self._error(f"{column!r} is no name of a column", entry, "kwargs")
-            rules.append(self._made(entry["type"], column, kwargs, own, entry, "type"))
-        return RuleSet.of(table, When(), tuple(rules))
+            with self._complaints.gathering():
+                if not isinstance(entry, dict):
+                    raise self._complaints.at("a transition is written {column: ..., allow: {...}}", entries, index)
+                given = {str(name): plain(value) for name, value in entry.items()}
+                if isinstance(entry.get("allow"), dict):
+                    # The states' own types matter: a column of numbers has numbers for states.
+                    given["allow"] = {plain(state): plain(after) for state, after in entry["allow"].items()}
+                initial = given.pop("initial", None)
+                rule = self._change("transitions", given, entries, index)
+                rules.append(rule)
+                if initial is not None:
+                    own = {"id": f"{rule.id}.initial", "ops": ["c"], "action": str(rule.action)}
+                    own["severity"] = str(rule.severity)
+                    rules.append(
+                        self._rules.made("be_in_set", None, rule.column, {"value_set": initial}, own, entries, index)
+                    )
+        return rules
+
+    def _changes(self, name: str) -> list[Rule]:
+        rules: list[Rule] = []
+        entries = self._list(name, "columns")
+        for index, entry in enumerate(entries):
+            with self._complaints.gathering():
+                if isinstance(entry, dict):
+                    given = {str(key): plain(value) for key, value in entry.items()}
+                elif isinstance(entry, str):
+                    given = {"column": str(entry)}
+                else:
+                    raise self._complaints.at(f"{cut(plain(entry))} is no name of a column", entries, index)
+                rules.append(self._change(name, given, entries, index))
+        return rules
+
+    def _change(self, name: str, given: dict[str, Any], entries: list[Any], index: int) -> Rule:
+        own: dict[str, Any] = {key: given.pop(key) for key in sorted(OWN[Scope.CHANGE]) if key in given}
+        return self._rules.made(name, Scope.CHANGE, "", given, own, entries, index)
+
+    def _windows(self) -> list[Window]:
+        windows: list[Window] = []
+        entries = self._list("windows", "windows, each with `every:` and `checks:`")
+        for index, entry in enumerate(entries):
+            with self._complaints.gathering():
+                if not isinstance(entry, dict):
+                    raise self._complaints.at("a window is written {every: 1m, checks: [...]}", entries, index)
+                for name in entry:
+                    if name not in ("every", "grace", "checks"):
+                        raise self._complaints.unknown(str(name), ("every", "grace", "checks"), entry, name)
+                checks = entry.get("checks")
+                if not isinstance(checks, list) or "every" not in entry:
+                    raise self._complaints.at("a window needs `every:` and a list of `checks:`", entries, index)
+                every, grace = self._duration(entry, "every", ""), self._duration(entry, "grace", GRACE)
+                windows.append(Window(every, grace, tuple(self._checks(checks, "", Scope.WINDOW))))
+        return windows
+
+    def _breaker(self) -> Breaker | None:
+        if self._tree.get("breaker") is None:
+            return None
+        known = ("failed", "within", "at_least", "resume")
+        given = self._mapping("breaker", "names and values", known)
+        at, tree = self._complaints.at, self._tree["breaker"]
+        if missing := [name for name in known[:3] if name not in given]:
+            raise at(f"`breaker:` needs {missing[0]}", self._tree, "breaker")
+        failed = plain(given["failed"])
+        if isinstance(failed, str) and failed.endswith("%"):
+            with suppress(ValueError):
+                failed = float(failed[:-1]) / 100
+        if not is_number(failed) or not 0 <= failed < 1:
+            raise at(f"failed is a share such as 20%, below 100%, not {cut(given['failed'])}", tree, "failed")
+        least = plain(given["at_least"])
+        if not isinstance(least, int) or isinstance(least, bool) or least < 1:
+            raise at(f"at_least is a number of rows, not {cut(least)}", tree, "at_least")
+        resume = self._duration(tree, "resume", "") if "resume" in tree else 0
+        return Breaker(float(failed), self._duration(tree, "within", ""), least, resume)
 
     def _when(self) -> When:
-        when = self._mapping(self._tree, "when", {"ops", "image"})
-        ops = when.get("ops", list(When().ops))
-        if not isinstance(ops, list) or not ops or not all(isinstance(op, str) and op in OPS for op in ops):
-            raise self._error(f"`ops` is a list with some of {', '.join(sorted(OPS))}, not {ops!r}", self._tree, "when")
-        image = when.get("image", "after")
+        given = self._mapping("when", "names and values", ("ops", "image"))
+        at = self._complaints.at
+        ops = plain(given.get("ops", list(When().ops)))
+        image = given.get("image", "after")
         if image not in ("before", "after"):
-            raise self._error(f"`image` is before or after, not {image!r}", self._tree, "when")
-        return When(tuple(ops), image)
+            raise at(f"`image` is before or after, not {cut(plain(image))}", self._tree, "when")
+        return When(ops_of(ops, lambda message: at(message, self._tree, "when")), str(image))
 
-    def _mapping(self, tree: CommentedMap, name: str, known: set[str] | None) -> dict[str, Any]:
-        found = tree[name] if tree.get(name) is not None else CommentedMap()
-        if not isinstance(found, CommentedMap):
-            raise self._error(f"`{name}:` must hold names and values", tree, name)
-        for key in found:
-            if known is not None and key not in known:
-                raise self._unknown(str(key), known, found, key)
-        return {str(key): plain(value) for key, value in found.items()}
-
-    def _rule(self, checks: CommentedSeq, index: int, column: str) -> Rule:
-        check = checks[index]
-        if isinstance(check, str):
-            return self._made(check, column, {}, {}, checks, index)
-        if not isinstance(check, CommentedMap):
-            raise self._error(f"{check!r} is no check", checks, index)
-        own = {name: plain(check[name]) for name in OWN if name in check}
-        names = [name for name in check if name not in OWN]
-        if len(names) > 1 and sum(full_name(str(name)) in EXPECTATIONS for name in names) == 1:
-            wrong = next(name for name in names if full_name(str(name)) not in EXPECTATIONS)
-            raise self._unknown(str(wrong), OWN, check, wrong)
-        if len(names) != 1:
-            raise self._error(f"a check names one expectation, this one {len(names)}: {names}", checks, index)
-        value = plain(check[names[0]])
-        name = full_name(str(names[0]))
-        if isinstance(value, dict):
-            kwargs = value
-            own |= {key: kwargs.pop(key) for key in sorted(OWN & set(kwargs))}
-        elif name in EXPECTATIONS and EXPECTATIONS[name].short:
-            kwargs = {EXPECTATIONS[name].short: value}
-        elif value is None or value is True or name not in EXPECTATIONS:
-            kwargs = {}
-        else:
-            raise self._error(f"{names[0]} takes named arguments", check, names[0])
-        return self._made(str(names[0]), column, kwargs, own, check, names[0])
-
-    def _made(self, name: str, column: str, kwargs: dict[str, Any], own: dict[str, Any], tree: Any, at: Any) -> Rule:
-        full = full_name(name)
-        if full in NOT_HERE:
-            raise self._error(f"{name} is not supported: {NOT_HERE[full]}", tree, at)
-        expectation = EXPECTATIONS.get(full)
-        if expectation is None:
-            known = {*EXPECTATIONS, *(short_name(one) for one in EXPECTATIONS)}
-            raise self._unknown(name, known, tree, at)
-        named = expectation.named()
-        for argument, value in kwargs.items():
-            if argument not in named:
-                raise self._unknown(str(argument), named.keys(), *_spot(tree, at, argument))
-            if not named[argument].holds(value):
-                raise self._error(
-                    f"{argument} must be {named[argument].says}, not {_cut(value)}", *_spot(tree, at, argument)
-                )
-        if missing := [argument for argument in expectation.needed() if argument not in kwargs]:
-            raise self._error(f"{short_name(full)} needs {missing[0]}", tree, at)
-        if expectation.some and not set(expectation.some) & set(kwargs):
-            raise self._error(f"{short_name(full)} needs {' or '.join(expectation.some)}", tree, at)
-        if expectation.pair and column:
-            raise self._error(f"{short_name(full)} compares two columns: put it below `rows:`", tree, at)
-        if not expectation.pair and not column:
-            raise self._error(f"{short_name(full)} is a check of a column: put it below `columns:`", tree, at)
-        try:
-            _try(expectation, kwargs)
-        except ValueError as error:
-            raise self._error(f"{short_name(full)}: {error}", tree, at) from None
-        return self._finished(full, column, kwargs, self._own(own, tree, at))
-
-    def _own(self, own: dict[str, Any], tree: Any, at: Any) -> dict[str, Any]:
-        """Return what a rule says beside its expectation, as the types that stand for it."""
+    def _defaults(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for name, value in own.items():
-            if name == "mostly":
-                if not is_number(value) or not 0 <= value <= 1:
-                    raise self._error(f"mostly is a share between 0 and 1, not {_cut(value)}", *_spot(tree, at, name))
-                found[name] = float(value)
-            elif name in _CHOICES:
-                if value not in list(_CHOICES[name]):
-                    known = [str(one) for one in _CHOICES[name]]
-                    hint = _near(str(value), known)
-                    raise self._error(f"{name} can't be {_cut(value)}; {hint}", *_spot(tree, at, name))
-                found[name] = _CHOICES[name](value)
-            elif not isinstance(value, str) or not value:
-                raise self._error(f"{name} must be a text, not {_cut(value)}", *_spot(tree, at, name))
-            else:
-                found[name] = value
-        try:
-            columns_of(found["row_condition"]) if "row_condition" in found else None
-        except ConditionError as error:
-            raise self._error(f"row_condition: {error}", *_spot(tree, at, "row_condition")) from None
+        for name, value in self._mapping("defaults", "names and values", DEFAULTS).items():
+            if value not in list(CHOICES[name]):
+                known = [str(one) for one in CHOICES[name] if one != "default"]
+                raise self._complaints.at(
+                    f"{name} can't be {cut(plain(value))}; {near(str(value), known)}", self._tree["defaults"], name
+                )
+            if value == "default":
+                raise self._complaints.at("each rule has a default of its own", self._tree["defaults"], name)
+            found[name] = CHOICES[name](value)
         return found
 
-    def _finished(self, full: str, column: str, kwargs: dict[str, Any], own: dict[str, Any]) -> Rule:
-        subject = column or f"{kwargs.get('column_A')}.{kwargs.get('column_B')}"
-        base = identity = own.pop("id", "") or f"{subject}.{short_name(full)}"
-        number = 1
-        while identity in self._ids:
-            number += 1
-            identity = f"{base}.{number}"
-        self._ids.add(identity)
-        defaults = {name: _CHOICES[name](value) for name, value in self._defaults.items()}
-        return Rule(identity, full, column, kwargs, **{**defaults, **own})
+    # -- forms -------------------------------------------------------------------------------------------------------
 
-    def _error(self, message: str, tree: Any, at: Any) -> RuleError:
-        try:
-            line, column = tree.lc.item(at) if isinstance(tree, CommentedSeq) else tree.lc.key(at)
-        except (AttributeError, KeyError, TypeError, IndexError):
-            return RuleError(message, file=self._file)
-        return RuleError(message, file=self._file, line=line + 1, column=column + 1)
+    def _mapping(self, name: str, what: str, known: Any = None) -> dict[Any, Any]:
+        found = self._tree.get(name)
+        if found is None:
+            return {}
+        if not isinstance(found, dict):
+            self._complaints.note(self._complaints.at(f"`{name}:` must hold {what}", self._tree, name))
+            return {}
+        for key in found:
+            if known is not None and key not in known:
+                raise self._complaints.unknown(str(key), known, found, key)
+        return found
 
-    def _unknown(self, name: str, known: Iterable[str], tree: Any, at: Any) -> RuleError:
-        return self._error(f"{name} is not known here; {_near(name, known)}", tree, at)
+    def _list(self, name: str, what: str) -> list[Any]:
+        found = self._tree.get(name)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            self._complaints.note(self._complaints.at(f"`{name}:` must hold a list of {what}", self._tree, name))
+            return []
+        return found
 
-
-def _spot(tree: Any, at: Any, name: str) -> tuple[Any, Any]:
-    """Where `name` is written: in the check's arguments, in a suite's, or beside the check; else where that is."""
-    if isinstance(tree, CommentedMap):
-        for holder in (tree.get(at), tree.get("kwargs"), tree):
-            if isinstance(holder, CommentedMap) and name in holder:
-                return holder, name
-    return tree, at
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(known)) or 'none'}"
-
-
-def _try(expectation: Expectation, kwargs: dict[str, Any]) -> None:
-    """Make the check as far as that can be done before the table is known. Raise ValueError."""
-    if any(isinstance(kwargs.get(bound), str) for bound in ("min_value", "max_value")):
-        return  # what the text means is for the column to say
-    kind = Kind.STRING if "regex" in kwargs else Kind.INT64
-    expectation.make(kwargs, (kind,) * len(expectation.columns))
-
-
-def _cut(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    def _duration(self, tree: Any, name: str, default: str) -> int:
+        value = plain(tree.get(name, default))
+        if not DURATION.holds(value) and not (name == "grace" and value in (0, "0s")):
+            raise self._complaints.at(f"{name} must be {DURATION.says}, not {cut(value)}", tree, name)
+        return duration_ms(value)

@@ -25,6 +25,23 @@ TYPES: dict[str, set[Kind]] = {
     "date": {Kind.DATE},
     "datetime": {Kind.TIMESTAMP},
     "time": {Kind.TIME},
+    "list": set(),
+    "dict": set(),
+}
+
+#: The same names -> Python's types, for values whose column has no kind.
+PYTHON_TYPES: dict[str, type] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bytes": bytes,
+    "bool": bool,
+    "Decimal": Decimal,
+    "date": date,
+    "datetime": datetime,
+    "time": time,
+    "list": list,
+    "dict": dict,
 }
 
 
@@ -70,11 +87,15 @@ def exactly(value: Any) -> Decimal:
         raise ValueError(f"{value!r} is not a number") from None
 
 
-def text_of(kind: Kind) -> Callable[[Any], str] | None:
+def text_of(kind: Kind | None) -> Callable[[Any], str] | None:
     """How a value becomes the text that patterns and lengths are about; None when it is text already.
+
+    A column without a kind may hold any value: bytes are decoded, all else is what `str` makes of it.
 
     Raise ValueError for kinds whose text depends on who writes it.
     """
+    if kind is None:
+        return lambda value: value.decode() if isinstance(value, bytes) else str(value)
     if kind in MOMENTS:
         raise ValueError(f"a {kind} has no text to look at: use be_between")
     if kind is Kind.STRING:

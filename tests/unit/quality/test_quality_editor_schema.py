@@ -14,8 +14,9 @@ from models import Action, Severity
 from parrot_faust.errors import RuleError
 from parrot_faust.quality import load
 from parrot_faust.quality.editor_schema import editor_schema
-from parrot_faust.quality.expectations import EXPECTATIONS, full_name
-from parrot_faust.quality.loading import DEFAULTS, OPS, OWN, TOP
+from parrot_faust.quality.expectations import EXPECTATIONS, Scope, full_name
+from parrot_faust.quality.loading import TOP
+from parrot_faust.quality.rule_reading import DEFAULTS, OPS, OWN
 
 RULES = Path(__file__).resolve().parents[3] / "quality_rules"
 FILES = sorted(RULES.glob("*.yaml"))
@@ -42,16 +43,23 @@ def test_there_are_shipped_rule_files() -> None:
 
 def test_the_schema_knows_exactly_what_the_code_knows() -> None:
     names: set[str] = set()
-    for check in ("column_check", "row_check"):
+    checks = {
+        "column_check": Scope.ROW,
+        "row_check": Scope.ROW,
+        "window_check": Scope.WINDOW,
+        "shape_check": Scope.SHAPE,
+    }
+    for check, scope in checks.items():
         described = SCHEMA["$defs"][check]["anyOf"][-1]["properties"]
-        found = {full_name(name) for name in described if name not in OWN}
-        assert found == {name for name, one in EXPECTATIONS.items() if one.pair is (check == "row_check")}
-        assert set(described) >= OWN
+        found = {full_name(name) for name in described if name not in OWN[scope]}
+        assert found <= {name for name, one in EXPECTATIONS.items() if one.scope is scope}
+        assert all(EXPECTATIONS[name].single is (check == "column_check") for name in found) or scope is not Scope.ROW
+        assert set(described) >= OWN[scope]
         names |= found
-    assert names == set(EXPECTATIONS)
+    assert names == {name for name, one in EXPECTATIONS.items() if one.scope is not Scope.CHANGE}
     assert set(SCHEMA["properties"]) == TOP
     assert set(SCHEMA["properties"]["defaults"]["properties"]) == DEFAULTS
-    assert set(SCHEMA["properties"]["when"]["properties"]["ops"]["items"]["enum"]) == OPS
+    assert set(SCHEMA["$defs"]["ops"]["items"]["enum"]) == set(OPS)
     assert SCHEMA["$defs"]["action"]["enum"] == [str(one) for one in Action]
     assert SCHEMA["$defs"]["severity"]["enum"] == [str(one) for one in Severity]
 
@@ -62,6 +70,13 @@ def checks(*given: Any) -> dict[str, Any]:
 
 def pairs(*given: Any) -> dict[str, Any]:
     return {"table": "t", "rows": list(given)}
+
+
+QUANTILES = {"quantiles": [0.5], "value_ranges": [[None, 5]]}
+
+
+def windows(*given: Any, **more: Any) -> dict[str, Any]:
+    return {"table": "t", "windows": [{"every": "1m", "checks": list(given), **more}]}
 
 
 def agreed(tree: dict[str, Any]) -> bool:
@@ -93,7 +108,29 @@ PAIR = {"column_A": "a", "column_B": "b"}
         checks({"not_match_regex": {"regex": "a"}, "row_condition": "a == 1"}),
         checks({"expect_column_value_lengths_to_equal": 5}, {"value_lengths_to_be_between": {"max_value": 5}}),
         checks({"be_of_type": "int"}, {"be_in_type_list": ["int", "str"]}),
+        checks({"be_in_set": ["a"], "default": "b"}, {"be_in_set": ["a"], "action": "default", "default": 1.5}),
+        checks({"be_null": None, "ops": ["d"], "image": "before"}, {"match_json_schema": {"json_schema": {}}}),
+        checks({"match_regex_list": ["a", "b"]}, {"match_regex_list": {"regex_list": ["a"], "match_on": "all"}}),
+        checks("be_json_parseable", {"match_strftime_format": "%Y"}, {"value_lengths_to_equal": 4.0}),
         pairs({"pair_values_to_be_equal": PAIR}, {"pair_values_a_to_be_greater_than_b": {**PAIR, "or_equal": True}}),
+        pairs({"pair_values_to_be_in_set": {**PAIR, "value_pairs_set": [[1, None]], "ignore_row_if": "neither"}}),
+        pairs({"multicolumn_sum_to_equal": {"column_list": ["a", "b"], "sum_total": 5}}),
+        pairs({"condition": "before.a < after.a", "ops": ["u"]}),
+        {
+            "table": "t",
+            "transitions": [{"column": "a", "allow": {"x": ["y", None]}, "initial": ["x"]}],
+        },
+        {"table": "t", "immutable": ["a", {"column": "b", "severity": "info"}], "monotonic": ["a"]},
+        {"table": "t", "monotonic": [{"column": "b", "strict": True, "decreasing": False}], "immutable": None},
+        {"table": "t", "windows": [], "schema": None, "breaker": None, "transitions": None, "when": None},
+        windows({"be_unique": {"column": "a", "mostly": 0.9}}, {"row_count_to_equal": 5}, {"freshness": "5m"}),
+        windows({"column_mean_to_be_between": {"column": "a", "min_value": 1}}, grace=0),
+        windows({"quantile_values_to_be_between": {"column": "a", "quantile_ranges": QUANTILES}}, grace="5s"),
+        windows({"compound_columns_to_be_unique": {"column_list": ["a", "b"]}}, {"volume": {"min_share": 0.5}}),
+        {"table": "t", "schema": [{"column_to_exist": "a"}, {"columns_to_match_set": ["a"], "severity": "info"}]},
+        {"table": "t", "schema": [{"expect_column_type_to_be": {"column": "a", "type_": "int64"}}]},
+        {"table": "t", "breaker": {"failed": "20%", "within": "1m", "at_least": 100, "resume": "10m"}},
+        {"table": "t", "breaker": {"failed": 0.2, "within": "1m", "at_least": 1}},
     ],
 )
 def test_schema_and_code_take_the_same_files(tree: dict[str, Any]) -> None:
@@ -108,7 +145,31 @@ def test_schema_and_code_take_the_same_files(tree: dict[str, Any]) -> None:
         {"table": ""},
         {"table": "t", "version": 2},
         {"table": "t", "colums": {}},
-        {"table": "t", "windows": []},
+        windows("be_unique"),
+        windows({"be_unique": {"column": "a", "action": "drop"}}),
+        windows({"be_unique": {"column": "a"}}, every="1"),
+        windows({"not_be_null": {"column": "a"}}),
+        windows({"quantile_values_to_be_between": {"column": "a", "quantile_ranges": {"quantiles": [2]}}}),
+        {"table": "t", "windows": [{"every": "1m"}]},
+        {"table": "t", "windows": [{"checks": []}]},
+        {"table": "t", "schema": ["be_unique"]},
+        {"table": "t", "schema": [{"column_to_exist": 5}]},
+        {"table": "t", "schema": [{"column_to_exist": "a", "mostly": 1}]},
+        {"table": "t", "transitions": [{"column": "a"}]},
+        {"table": "t", "transitions": [{"column": "a", "allow": {}}]},
+        {"table": "t", "transitions": ["a"]},
+        {"table": "t", "immutable": [{"column": "a", "default": 1}]},
+        {"table": "t", "immutable": "a"},
+        {"table": "t", "monotonic": [5]},
+        {"table": "t", "breaker": {"failed": "20%", "within": "1m"}},
+        {"table": "t", "breaker": {"failed": 20, "within": "1m", "at_least": 1}},
+        {"table": "t", "breaker": {"failed": 0.2, "within": 60, "at_least": 1}},
+        {"table": "t", "defaults": {"action": "default"}},
+        checks({"be_in_set": ["a"], "default": None}),
+        checks({"be_in_set": ["a"], "ops": ["x"]}),
+        checks({"match_regex_list": {"regex_list": ["a"], "match_on": "some"}}),
+        pairs({"pair_values_to_be_equal": {**PAIR, "ignore_row_if": "never"}}),
+        pairs({"multicolumn_sum_to_equal": {"column_list": ["a"], "sum_total": 5}}),
         {"table": "t", "columns": []},
         {"table": "t", "columns": {"a": "not_be_null"}},
         {"table": "t", "when": {"ops": ["x"]}},

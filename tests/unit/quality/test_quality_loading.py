@@ -178,8 +178,8 @@ def test_a_suite_of_great_expectations_is_taken_as_it_is() -> None:
         ("{not_be_null: , be_null: }", 4, "a check names one expectation, this one 2"),
         ("{mostly: 1}", 4, "a check names one expectation, this one 0"),
         ("[not_be_null]", 4, "is no check"),
-        ("be_unique", 4, "be_unique is not supported: it needs a window over rows"),
-        ("mean_to_be_between: {min_value: 1}", 4, "is not supported: it needs a window over rows"),
+        ("be_unique", 4, "be_unique is judged over a window of rows, so put it below `windows:`"),
+        ("mean_to_be_between: {min_value: 1}", 4, "put it below `windows:`"),
         ("unexpected_rows_expectation: SELECT 1", 4, "is not supported: it needs another table or a query"),
         ("pair_values_to_be_equal: {column_A: a, column_B: b}", 4, "put it below `rows:`"),
     ],
@@ -201,7 +201,7 @@ def test_a_wrong_check_is_refused_with_its_line_and_what_was_meant(check: str, l
         ("table: t\nversion: 2", 2, "version 2 is not known"),
         ("table: t\nversion: true", 2, "version True is not known"),
         ("table: t\ncolums: {}", 2, "did you mean columns?"),
-        ("table: t\nwindows: []", 2, "`windows` is not supported by this version"),
+        ("table: t\nwindows: 5", 2, "`windows:` must hold a list"),
         ("table: t\ncolumns: [a]", 2, "`columns:` must hold columns"),
         ("table: t\ncolumns: 0", 2, "`columns:` must hold columns"),
         ("table: t\ncolumns:\n  a: not_be_null", 3, "`a` must hold a list of checks"),
@@ -232,7 +232,7 @@ def test_a_wrong_check_is_refused_with_its_line_and_what_was_meant(check: str, l
         (
             "name: t\nexpectations:\n- type: be_null\n  kwargs: {column: a, row_condition: {type: and}}",
             4,
-            "must be a text",
+            "`and` needs a list of conditions",
         ),
     ],
 )
