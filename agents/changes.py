@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.held_images import HeldImages, image_names, long_values
+from agents.judging import PASSING, Judge, Judged
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
 from agents.schema_book import Places, SchemaBook
@@ -37,7 +38,8 @@ from parrot_faust.registry import RegistryClient
 from parrot_faust.schema import Placement, losses
 from parrot_faust.transport import Batch, Record
 
-#: Seconds between two looks for a decision on a shape. It takes some tens of milliseconds unless a person decides.
+#: Seconds between two looks for a decision on a shape, or for another rule. The former takes some tens of milliseconds
+#: unless a person decides.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.3
 
 #: The committed offset and note of a source partition.
@@ -63,7 +65,7 @@ class _Lane:
     clock: VersionClock
     images: Images
     settling: asyncio.Task[bool] | None = None
-    #: Batches that wait for a decision on a shape: the first is at hand, the others are behind it.
+    #: Batches that wait for a decision on a shape, or that a rule stopped: the first is at hand, the others behind it.
     line: deque[Batch] = field(default_factory=deque)
     waiting: asyncio.Task[None] | None = None
 
@@ -110,7 +112,7 @@ class Changes:
         jitter: Callable[[], float],
     ) -> None:
         self._decoder, self._registry = decoder, registry
-        self._rules, self._schemas = rules, schemas
+        self._schemas = schemas
         self._outbox, self._names, self._targets = outbox, names, targets
         self._stats, self._committed_note, self._confirmed = stats, committed_note, confirmed
         self._images, self._masking = images, masking
@@ -118,13 +120,14 @@ class Changes:
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[bool]] = set()
+        self._judge = Judge(rules, stats, log)
         self._before_send = failpoints.at_async("changes.before_send")
         self._before_settle = failpoints.at_async("changes.before_settle")
 
     async def take(self, batch: Batch) -> None:
         """Decode, check and send a batch; it is settled in the background once the broker has everything.
 
-        Returns at once when its rows have to wait for a decision on their shape.
+        Returns at once when its rows have to wait for a decision on their shape, or a rule stops them.
         """
         lane = await self._lane(batch)
         lane.next_offset = batch.last + 1
@@ -147,7 +150,9 @@ class Changes:
         return _Work(batch, decoded, deque(decoded.segments), decode_ms, versions)
 
     async def _advance(self, lane: _Lane, work: _Work) -> bool:
-        """Take the segments of a batch as far as their shapes are decided on; whether all of it is taken."""
+        """Take the segments of a batch as far as their shapes are decided on and no rule stops them; whether all of it
+        is taken.
+        """
         started = time.perf_counter()
         while work.segments:
             segment = work.segments[0]
@@ -160,8 +165,14 @@ class Changes:
             if places is None:
                 work.active_s += time.perf_counter() - started
                 return False
+            judging = time.perf_counter()
+            judged = self._judge.judge(work.batch, segment.schema, segment.changes)
+            work.check_s += time.perf_counter() - judging
+            if judged is None:
+                work.active_s += time.perf_counter() - started
+                return False
             work.segments.popleft()
-            work.check_s += await self._take_segment(work, lane, segment, mask, places)
+            await self._take_segment(work, lane, segment, judged, mask, places)
         await self._take_failures(work, work.decoded)
         task = asyncio.create_task(self._settle(work, work.decoded, str(lane.clock.last), lane.settling))
         lane.settling = task
@@ -188,7 +199,7 @@ class Changes:
         return places
 
     async def _wait(self, lane: _Lane, work: _Work) -> None:
-        """Take the batches of a lane that waits, each as soon as its shapes are decided on."""
+        """Take the batches of a lane that waits, each as soon as it may go on."""
         pause = FIRST_LOOK_S
         try:
             while lane.line:
@@ -246,24 +257,28 @@ class Changes:
     # -- rows --------------------------------------------------------------------------------------------------------
 
     async def _take_segment(
-        self, work: _Work, lane: _Lane, segment: Segment, mask: TableMask | None, places: Places
-    ) -> float:
-        """Check a run of changes of one shape and send the rows that pass. Return the seconds spent checking."""
+        self,
+        work: _Work,
+        lane: _Lane,
+        segment: Segment,
+        judged: Sequence[Judged],
+        mask: TableMask | None,
+        places: Places,
+    ) -> None:
+        """Hold back what rules do not let pass of a run of changes of one shape, and send the others."""
         schema, changes = segment.schema, segment.changes
         sinks = self._targets.sinks(work.batch.topic)
         placements = {sink: place for sink in sinks if (place := places[sink])}
         if len(placements) < len(sinks):
             reason = f"its key ({', '.join(schema.key)}) was not taken over, see `parrot schema history`"
             await self._refuse(work, lane, changes, TableRefused(schema.table, reason))
-            return 0.0
+            return
         if work.versions is None:
             versions = lane.clock.advance(change.time_us for change in changes)
         else:
             versions = [work.versions[change.index] for change in changes]
 
-        started = time.perf_counter()
-        held = await self._check(work, schema, changes, versions, mask)
-        checking = time.perf_counter() - started
+        held = await self._hold_back(work, judged, changes, versions, mask)
         if mask:  # rules have seen the original values, nothing after them does
             schema, changes = mask.schema, mask.changes(changes)
 
@@ -292,35 +307,25 @@ class Changes:
             passed.append(change.offset)
         if rows:
             await self._forward(work, placements, rows, times, changes)
-        return checking
 
     def _tell_of_losses(self, schema: TableSchema) -> None:
         for column, loss in losses(schema, tuple(self._targets.sinks(schema.table))):
             self._log.info("%s: column %s, %s: %s", schema.table, column.name, loss.place.value, loss.what)
 
-    async def _check(
+    async def _hold_back(
         self,
         work: _Work,
-        schema: TableSchema,
+        judged: Sequence[Judged],
         changes: Sequence[Change],
         versions: Sequence[int],
         hides: TableMask | None,
     ) -> set[int]:
-        """Return the positions of changes that rules held back, having sent or counted each."""
-        compiled = self._rules.compiled(schema)
-        if compiled is None:
-            return set()
+        """Return the positions of changes that rules hold back, having sent or counted each."""
         held = set()
-        for position, mask in compiled.scan(changes):
+        for position, action, failures in judged:
             change = changes[position]
-            failures = compiled.explain(change, mask)
-            for failure in failures:
-                self._stats.rule_failed(
-                    schema.table, failure.rule, failure.version, work.batch.partition, change.offset
-                )
-            action = compiled.action(mask)
-            if action is Action.WARN:
-                work.settle(Outcome.WARNED, change.offset)
+            if action in PASSING:
+                work.settle(PASSING[action], change.offset)
                 continue
             held.add(position)
             if action is Action.DROP:

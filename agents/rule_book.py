@@ -71,17 +71,34 @@ class RuleBook:
     def compiled(self, schema: TableSchema) -> Compiled | None:
         """The checks of a table for the shape `schema`, None when it has no rules."""
         rules = self.in_force(schema.table)
-        if rules is None or not rules.rules:
+        if rules is None or not rules.every_rule():
             return None
         known = self._compiled.get(schema.table)
         if known is None or known[0] != rules.version or known[1] != schema.fingerprint:
             compiled = compile_rules(rules, schema)
+            self._say_what_waits(rules)
+            for rule, reason in compiled.concerns:
+                self._log.error("rule %s of %s quarantines what fails it: %s", rule.id, schema.table, reason)
             for rule, reason in compiled.suspended:
                 self._log.error(
                     "rule %s of %s is SUSPENDED, nothing is checked by it: %s", rule.id, schema.table, reason
                 )
             self._compiled[schema.table] = known = (rules.version, schema.fingerprint, compiled)
         return known[2]
+
+    def _say_what_waits(self, rules: RuleSet) -> None:
+        """Say loudly what is written and not judged, so that nobody counts on it."""
+        parts = {
+            "windows": sum(len(window.rules) for window in rules.windows),
+            "schema": len(rules.shape),
+            "breaker": int(rules.breaker is not None),
+        }
+        if waiting := ", ".join(f"{name} ({count})" for name, count in parts.items() if count):
+            self._log.error(
+                "rules of %s: NOT JUDGED by a worker of this version: %s; `parrot rules test` judges them",
+                rules.table,
+                waiting,
+            )
 
 
 def read_rule_files(folder: Path) -> dict[str, RuleSet]:

@@ -282,6 +282,7 @@ class Parts:
             )
             entry["pid"] = self.processes[sink].pid
             entry["lag_chunks"] = self._lag(self.names.writes(sink))
+        view["stopped"] = [one for one in view["stopped"] if self._has(one["table"], one["partition"])]
         view["loop_lag_ms"] = {"max": round(self.loop.worst_ms, 1), "own": round(self.loop.own_ms, 1)}
         view["memory"] = psutil.Process().memory_info().rss
         view["uptime"] = round(time.time() - self.started, 1)
@@ -289,6 +290,13 @@ class Parts:
         view["topics"] = self.sources
         view["held_tables"] = self.schemas.held()
         return view
+
+    def _has(self, topic: str, partition: int) -> bool:
+        """Whether this worker has a partition now."""
+        try:
+            return any(tp.topic == topic and tp.partition == partition for tp in self.app.consumer.assignment())
+        except ConsumerNotStarted:
+            return False
 
     def _lag(self, topic: str) -> int:
         consumer = self.app.consumer

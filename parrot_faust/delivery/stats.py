@@ -21,14 +21,21 @@ SCHEMA_CHANGES_KEPT = 200  # for the web view: the history is in the schema tabl
 
 
 class Outcome(StrEnum):
-    """What became of a change in the agent `changes`. WARNED is counted beside, the change goes on."""
+    """What became of a change in the agent `changes`. WARNED and MENDED are counted beside: the change goes on, the
+    latter with another value in the place of a bad one.
+    """
 
     FORWARDED = "forwarded"
     QUARANTINED = "quarantined"
     DROPPED = "dropped"
     DEAD_LETTERED = "dead_lettered"
     WARNED = "warned"
+    MENDED = "mended"
     SKIPPED = "skipped"
+
+
+#: Said of changes that are also forwarded.
+BESIDE = (Outcome.WARNED, Outcome.MENDED)
 
 
 class Latency:
@@ -77,6 +84,7 @@ class Stats:
         self._now = now
         self._watermarks: dict[tuple[str, ...], int] = {}
         self._sources: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._stopped: dict[tuple[str, int], dict[str, Any]] = {}
         self._rules: dict[tuple[str, str, str], int] = defaultdict(int)
         self._sinks: dict[str, _Sink] = defaultdict(_Sink)
         self._agents: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -97,6 +105,21 @@ class Stats:
         if offset > max(watermark, self._watermarks.get(("source", table, str(partition)), -1)):
             self._rules[table, rule, version] += 1
         self._watermarks[mark] = max(watermark, offset)
+
+    def partition_stopped(self, table: str, partition: int, offset: int, rules: Sequence[str], version: str) -> None:
+        """Note that a rule stopped a partition before an offset."""
+        self._stopped[table, partition] = {
+            "table": table,
+            "partition": partition,
+            "offset": offset,
+            "rules": list(rules),
+            "version": version,
+            "since_ms": self._now_ms(),
+        }
+
+    def partition_goes_on(self, table: str, partition: int) -> None:
+        """Note that a partition that was stopped goes on."""
+        self._stopped.pop((table, partition), None)
 
     def source_batch(
         self,
@@ -122,7 +145,7 @@ class Stats:
         for outcome, offsets in outcomes.items():
             count = _above(sorted(offsets), watermark)
             counts[outcome.value] += count
-            known += count if outcome is not Outcome.WARNED else 0
+            known += count if outcome not in BESIDE else 0
         counts[Outcome.SKIPPED.value] += new - known
         self._watermarks[mark] = max(watermark, captured[-1])
 
@@ -201,6 +224,7 @@ class Stats:
             "sources": {
                 topic: {name: counts.get(name, 0) for name in names} for topic, counts in sorted(self._sources.items())
             },
+            "stopped": [self._stopped[key] for key in sorted(self._stopped)],
             "rules": [
                 {"table": table, "rule": rule, "version": version, "failed": failed}
                 for (table, rule, version), failed in sorted(self._rules.items())

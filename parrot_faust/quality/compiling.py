@@ -202,26 +202,27 @@ class Compiled:
         failed = [action for number, action in enumerate(self._actions) if mask >> number & 1]
         return max(failed, key=_STRICTNESS.__getitem__)
 
-    def settle(self, change: Change, mask: int) -> tuple[Action, int]:
-        """Put other values in the place of bad ones where the failed rules say so, and return what then happens.
+    def settle(self, change: Change, mask: int) -> tuple[Action, tuple[RuleFailure, ...]]:
+        """Return what happens to a change that failed, and its failures with the values seen.
 
-        The mask is of all that failed, before and after: a value put in is checked like any other, and when it fails
-        as well, the change is quarantined as it came.
+        Where the failed rules put in other values, `change.after` has them from here on. A value put in is checked like
+        any other: when the row fails again, it is quarantined as it came, or what is stricter.
         """
-        action = self.action(mask)
+        action, failures = self.action(mask), self.explain(change, mask)
         if action not in _REPAIRS or change.after is None:
-            return (Action.QUARANTINE if action in _REPAIRS else action), mask
-        came, repaired = change.after, list(change.after)
+            return (Action.QUARANTINE if action in _REPAIRS else action), failures
+        came, mended = change.after, list(change.after)
         for number, (position, value) in enumerate(self._values):
             if mask >> number & 1 and self._actions[number] in _REPAIRS:
-                repaired[position] = value
-        change.after = tuple(repaired)
+                mended[position] = value
+        change.after = tuple(mended)
         again = self._careful(change)
+        failures += self.explain(change, again & ~mask)
         stricter = self.action(again) if again else Action.WARN
         if stricter is Action.WARN:
-            return action, mask | again
+            return action, failures
         change.after = came
-        return (Action.QUARANTINE if stricter in _REPAIRS else stricter), mask | again
+        return (Action.QUARANTINE if stricter in _REPAIRS else stricter), failures
 
 
 def compile_rules(rules: RuleSet, schema: TableSchema) -> Compiled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ruamel.yaml import YAML, tokens
@@ -23,6 +24,15 @@ _END = (tokens.BlockEndToken, tokens.FlowMappingEndToken, tokens.FlowSequenceEnd
 _REFUSED = (tokens.TagToken, tokens.AnchorToken, tokens.AliasToken, tokens.DirectiveToken)
 
 
+#: JSON writes a rare character as two escapes, which YAML would read as two halves of a character.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _character(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16), int(match[3], 16)
+    return match[1] + chr(0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF))
+
+
 class _Plain(RoundTripConstructor):
     """Dates are text: what they mean is for the column to say."""
 
@@ -32,6 +42,8 @@ _Plain.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.const
 
 def read_tree(text: str, file: str) -> CommentedMap:
     """Return the tree. Raise RuleError with the line for what is no YAML, or more than a rule file needs of it."""
+    if text.lstrip()[:1] == "{":
+        text = _PAIR.sub(_character, text)
     try:
         _refuse_cunning(text, file)
         yaml = YAML(typ="rt", pure=True)

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 Sample = tuple[tuple[str, ...], Any]
 
 #: What a captured record may come to, as the counters of a source topic name it.
-OUTCOMES = ("forwarded", "quarantined", "dropped", "dead_lettered", "warned", "skipped", "tombstones")
+OUTCOMES = ("forwarded", "quarantined", "dropped", "dead_lettered", "warned", "mended", "skipped", "tombstones")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,10 @@ def _rules(view: dict[str, Any]) -> Iterator[Sample]:
     return (((rule["table"], rule["rule"], rule["version"]), rule["failed"]) for rule in view["rules"])
 
 
+def _stopped(view: dict[str, Any]) -> Iterator[Sample]:
+    return (((one["table"], str(one["partition"])), 1) for one in view.get("stopped", ()))
+
+
 def _schema_changes(view: dict[str, Any]) -> Iterator[Sample]:
     return (
         ((one["table"], one["change"], one["sink"] or "source"), one["count"]) for one in view.get("schema_counts", ())
@@ -100,6 +104,13 @@ METERS = (
     Meter("parrot_captured", "counter", "Records read from a source topic.", ("table",), _of_source("captured")),
     Meter("parrot_changes", "counter", "Records by what became of them.", ("table", "outcome"), _outcomes),
     Meter("parrot_rule_failures", "counter", "Rows that failed a rule.", ("table", "rule", "version"), _rules),
+    Meter(
+        "parrot_partition_stopped",
+        "gauge",
+        "1 for a partition that a rule with action fail has stopped.",
+        ("table", "partition"),
+        _stopped,
+    ),
     Meter("parrot_applied", "counter", "Changes applied to a store.", ("sink", "table"), _of_sink_table("applied")),
     Meter(
         "parrot_sink_dead_letters",

@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,9 +59,12 @@ class World:
     chunk_bytes: int = 100_000
     masking: Masking = field(default_factory=lambda: Masking({}))
 
-    def changes(self) -> Changes:
+    def changes(self, rules_table: Mapping[str, str] | None = None) -> Changes:
         outbox = Outbox(self.producer, NAMES)
         files = {TOPIC: load(f"table: {TOPIC}\n{self.rules}", "orders.yaml")} if self.rules else {}
+
+        rules = RuleBook(files, 0, LOG)
+        rules.attach(rules_table if rules_table is not None else {})
 
         async def committed_note(topic: str, partition: int) -> tuple[int, str] | None:
             return self.notes.get((topic, partition))
@@ -72,7 +75,7 @@ class World:
         return Changes(
             decoder=Decoder(format="auto"),
             registry=self.registry,
-            rules=RuleBook(files, 0, LOG),
+            rules=rules,
             schemas=self.book(outbox),
             outbox=outbox,
             names=NAMES,
@@ -192,6 +195,7 @@ async def test_every_record_ends_as_exactly_one_outcome(world: World) -> None:
         "captured": 10,
         "forwarded": 4,
         "warned": 1,
+        "mended": 0,
         "dropped": 1,
         "quarantined": 1,
         "dead_lettered": 1,

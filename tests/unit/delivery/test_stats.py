@@ -79,6 +79,7 @@ def test_every_offset_ends_as_exactly_one_thing(stats: Stats) -> None:
         "tombstones": 1,
         "skipped": 2,
         "warned": 2,
+        "mended": 0,
     }
 
 

@@ -16,7 +16,7 @@ def test_operations_are_debeziums_codes() -> None:
 
 
 def test_strictest_action_is_the_last() -> None:
-    assert list(Action) == [Action.WARN, Action.DROP, Action.QUARANTINE]
+    assert list(Action) == ["warn", "default", "null", "drop", "quarantine", "fail"]
     assert list(Severity) == ["critical", "warning", "info"]
 
 

@@ -31,6 +31,7 @@ def view() -> dict[str, Any]:
     stats.sink_chunk("kudu", header, [1], lambda: [0, 1, 2])
     stats.sink_retrying("hbase", "hbase is not available", 2)
     stats.agent_step("changes", changes=6, decode_ms=20.0, check_ms=5.0)
+    stats.partition_stopped(TABLE, 1, 3, ["total.be_between"], "v1")
     stats.schema_change(TABLE, "AddColumn", "", "note string", 0.0)
     stats.schema_change(TABLE, "AddColumn", "kudu", "note string", 0.2)
     snapshot = stats.snapshot() | {"app": "unit", "version": "1.2", "loop_lag_ms": {"max": 40.0, "own": 9.0}}
@@ -68,7 +69,8 @@ def test_samples_are_what_was_counted(families: dict[str, Metric]) -> None:
     assert value(families, "parrot_captured", "_total", table=TABLE) == 6
     counted = {name: value(families, "parrot_changes", "_total", table=TABLE, outcome=name) for name in OUTCOMES}
     assert counted == {
-        "forwarded": 3, "quarantined": 1, "dropped": 0, "dead_lettered": 1, "warned": 0, "skipped": 0, "tombstones": 1,
+        "forwarded": 3, "quarantined": 1, "dropped": 0, "dead_lettered": 1, "warned": 0, "mended": 0, "skipped": 0,
+        "tombstones": 1,
     }  # fmt: skip
     assert value(families, "parrot_rule_failures", "_total", rule="total.be_between", version="v1") == 1
     assert value(families, "parrot_applied", "_total", sink="kudu", table=TABLE) == 2
