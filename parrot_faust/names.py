@@ -75,6 +75,11 @@ def message_topic(prefix: str) -> str:
     return f"{prefix}.message"
 
 
+def signal_topic(prefix: str) -> str:
+    """Where a connector of this topic prefix takes signals from."""
+    return f"{prefix}.debezium-signals"
+
+
 def is_debezium_own(topic: str) -> bool:
     """Whether a topic carries Debezium's own messages: heartbeats, transaction marks, signals, internal state.
 

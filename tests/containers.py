@@ -26,6 +26,7 @@ def addresses(password: str) -> Addresses:
         hbase_thrift="127.0.0.1:9090",
         hbase_thrift2="127.0.0.1:9091",
         kudu_masters=("127.0.0.1:7051",),
+        kafka_inside="kafka:19092",
     )
 
 

@@ -54,6 +54,8 @@ class Every(click.ParamType):
 @click.option("--every", type=Every(), help="Compare again and again, this long apart: 15m, 1h. Ctrl-C ends it.")
 @click.option("--wait", default=60.0, show_default=True, help="Seconds that rows in flight get to arrive.")
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1), help="Differing rows to list.")
+@click.option("--repair", is_flag=True, help="Send unexplained rows through the pipeline again, and verify them again.")
+@click.option("--repair-explained", is_flag=True, help="Send the explained ones again too.")
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="The settings file, else PARROT_CONFIG."
 )
@@ -65,6 +67,8 @@ def verify(
     every: float | None,
     wait: float,
     limit: int,
+    repair: bool,
+    repair_explained: bool,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -74,7 +78,9 @@ def verify(
     are unexplained ones; 3 undecided, because rows were still in flight; 4 nothing could be compared.
     """
     console = Console()
-    options = Options(tables, since, sample, wait, limit)
+    options = Options(
+        tables, since, sample, wait, limit, "all" if repair_explained else "unexplained" if repair else ""
+    )
     while True:
         try:
             report = once(config, options, Console(stderr=True))
@@ -183,6 +189,10 @@ def show(report: Report, console: Console) -> None:
     for skipped in report.not_compared:
         name = f"{skipped.table}, column {skipped.column}" if skipped.column else skipped.table
         console.print(f"[yellow]not compared: {name}: {skipped.reason}[/]", highlight=False)
+    if report.repaired:
+        console.print(f"[green]{report.repaired:,} rows were sent again and are right now[/]", highlight=False)
+    for problem in report.not_repaired:
+        console.print(f"[red]not repaired: {problem}[/]", highlight=False)
     console.print(
         f"{report.rows:,} rows of the source in {report.seconds:.1f} s, {report.rows_per_second:,}/s while reading",
         style="dim",

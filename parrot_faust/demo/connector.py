@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parrot_faust.connect import Connect
 from parrot_faust.distribution import Addresses
+from parrot_faust.names import signal_topic
 
 PREFIX = "shop"
 RUNNING_TIMEOUT_S = 60
@@ -32,6 +33,13 @@ def config(addresses: Addresses, name: str, tables: list[str], form: str, prefix
         "schema.name.adjustment.mode": "avro",
         "poll.interval.ms": "20",
         "tombstones.on.delete": "true",
+        # `parrot verify --repair` asks for single rows again, by incremental snapshots that write nothing into the
+        # source: what they read is told apart from what is changed meanwhile by transaction numbers.
+        "read.only": "true",
+        "signal.enabled.channels": "kafka",
+        "signal.kafka.topic": signal_topic(prefix),
+        "signal.kafka.bootstrap.servers": addresses.kafka_inside or addresses.kafka,
+        "signal.poll.interval.ms": "500",
         "topic.creation.default.partitions": "4",
         "topic.creation.default.replication.factor": "1",
     }

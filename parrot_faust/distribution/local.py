@@ -51,7 +51,8 @@ Events = Callable[[str, str, float], None]
 class Addresses:
     """Where the components are, for clients. Passwords are among `postgres`: don't print it.
 
-    `postgres_inside` (host and port) and `registry_native` are what Connect uses, which may live in another network.
+    `postgres_inside` (host and port), `registry_native` and `kafka_inside` (empty: as `kafka`) are what Connect uses,
+    which may live in another network.
     """
 
     kafka: str
@@ -63,6 +64,7 @@ class Addresses:
     hbase_thrift: str
     hbase_thrift2: str
     kudu_masters: tuple[str, ...]
+    kafka_inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

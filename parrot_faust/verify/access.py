@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 from parrot_faust.distribution import Local
@@ -70,6 +72,8 @@ def schemas_of(settings: Settings) -> Callable[[int], str | None]:
             finally:
                 await client.close()
 
-        return asyncio.run(ask())
+        # In a thread, because who asks may be reading a topic, with a loop of its own.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(ask())).result()
 
-    return schema_of
+    return lru_cache(1_000)(schema_of)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -130,15 +130,21 @@ class Broker:
 
         self._with_admin(look)
 
-    def send(self, topic: str, messages: Iterable[tuple[bytes | None, bytes | None, int | None]]) -> None:
-        """Send messages of key, value and partition; return when all in-sync replicas have them."""
+    def send(
+        self,
+        topic: str,
+        messages: Iterable[tuple[bytes | None, bytes | None, int | None, Sequence[tuple[str, bytes]]]],
+    ) -> None:
+        """Send messages of key, value, partition (None: by the key) and headers; return when all in-sync replicas have
+        them.
+        """
 
         async def look() -> None:
             producer = AIOKafkaProducer(**self._connect, acks="all", enable_idempotence=True)
             await producer.start()
             try:
-                for key, value, partition in messages:
-                    await producer.send_and_wait(topic, value, key=key, partition=partition)
+                for key, value, partition, headers in messages:
+                    await producer.send_and_wait(topic, value, key=key, partition=partition, headers=list(headers))
             finally:
                 await producer.stop()
 

@@ -82,7 +82,7 @@ def _names(plan: TablePlan) -> tuple[bytes, list[bytes]]:
 
 
 def _decoder(plan: TablePlan) -> Any:
-    columns = [hbase_column(column.stored, column.element) for column in plan.columns]
+    columns = [hbase_column(column.stored, column.element, scaled=column.scale is not None) for column in plan.columns]
     keys_of = row_key_column([column.logical for column in plan.key])
 
     def decode(rows: Rows) -> Batch:

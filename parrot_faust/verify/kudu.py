@@ -187,7 +187,7 @@ def _fits(column: ColumnPlan, stored: str, precision: int, scale: int) -> bool:
 def _converter(columns: Sequence[ColumnPlan]) -> Any:
     found: list[tuple[int, Column]] = []
     for position, column in enumerate(columns):
-        if (convert := kudu_column(column.stored, column.element)) is not None:
+        if (convert := kudu_column(column.stored, column.element, scaled=column.scale is not None)) is not None:
             found.append((position, convert))
     if not found:
         return lambda rows: rows

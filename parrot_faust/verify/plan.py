@@ -48,6 +48,7 @@ class SourceColumn(NamedTuple):
     array: bool
     modifier: int
     sql: str
+    generated: bool = False
 
 
 class ColumnPlan(msgspec.Struct, frozen=True):
@@ -118,6 +119,8 @@ class TablePlan(msgspec.Struct, frozen=True):
 
 def column_plan(column: SourceColumn) -> ColumnPlan | str:
     """How a column is compared, or why it can't be."""
+    if column.generated:
+        return "it is generated, and PostgreSQL does not publish such a column's changes"
     if column.array:
         if column.type not in _ELEMENTS:
             return f"no form is documented for {column.sql}"

@@ -17,7 +17,7 @@ from parrot_faust.masking import way_of
 from parrot_faust.verify.hashing import Batch
 from parrot_faust.verify.plan import ColumnPlan, SourceColumn, TablePlan
 from parrot_faust.verify.scope import Scope
-from parrot_faust.verify.stored import NAN, Column, Logical, array_text, each
+from parrot_faust.verify.stored import NAN, Column, Logical, array_text, each, without_zeros
 
 FETCH_ROWS = 20_000
 FETCH_BYTES = 8 << 20
@@ -31,7 +31,7 @@ _INFINITY = {2**63 - 1: 9_223_372_036_825_200_000, -(2**63): -9_223_372_036_832_
 _COLUMNS = """
 select a.attname, coalesce(e.typname, b.typname), coalesce(e.typtype, b.typtype)::text, b.typcategory = 'A',
   case when t.typtype = 'd' and a.atttypmod < 0 then t.typtypmod else a.atttypmod end,
-  format_type(a.atttypid, a.atttypmod)
+  format_type(a.atttypid, a.atttypmod), a.attgenerated <> ''
 from pg_attribute a
 join pg_type t on t.oid = a.atttypid
 join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
@@ -154,6 +154,10 @@ class Source:
                 found[row[: plan.keys]] = (row, mark)
         return found
 
+    def condition(self, plan: TablePlan, keys: Sequence[tuple[Any, ...]]) -> str:
+        """SQL that is true for exactly these keys."""
+        return keys_condition(plan, keys).as_string(self._connection)
+
     # -- the log -----------------------------------------------------------------------------------------------------
 
     def position(self) -> int:
@@ -196,6 +200,9 @@ def _converter(columns: Sequence[ColumnPlan], mask_key: bytes) -> Any:
     for position, column in enumerate(columns):
         if column.logical is Logical.ARRAY:
             found.append((position, each(_array(column.element))))
+        elif column.logical is Logical.DECIMAL:
+            if column.scale is None:
+                found.append((position, each(_unscaled)))
         elif column.logical in _CONVERT:
             found.append((position, each(_CONVERT[column.logical])))
         if column.mask:
@@ -212,6 +219,11 @@ def _converter(columns: Sequence[ColumnPlan], mask_key: bytes) -> Any:
         return list(zip(*by_column, strict=True))
 
     return convert
+
+
+def _unscaled(text: str) -> str | None:
+    """A number without a declared scale as the connector sends it: what is no finite number arrives as null."""
+    return without_zeros(text) if text[-1].isdigit() else None
 
 
 def _mask(column: ColumnPlan, key: bytes) -> Callable[[Any], Any]:

@@ -93,7 +93,11 @@ class TableResult(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All of it. `seconds` is the whole time, `rows_per_second` source rows compared a second while scanning."""
+    """All of it. `seconds` is the whole time, `rows_per_second` source rows compared a second while scanning.
+
+    `repaired` counts rows that were sent again and are right now, `not_repaired` says why others could not be sent; the
+    tables and differences are those after it.
+    """
 
     verdict: Verdict
     tables: tuple[TableResult, ...]
@@ -104,6 +108,8 @@ class Report(msgspec.Struct, frozen=True):
     rows_per_second: int
     at: str
     repaired: int = 0
+    not_repaired: tuple[str, ...] = ()
+    since: str | None = None
     sample: float | None = None
 
 

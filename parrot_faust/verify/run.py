@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ from parrot_faust.verify.kudu import Kudu
 from parrot_faust.verify.plan import Skipped, TablePlan
 from parrot_faust.verify.postgres import Source
 from parrot_faust.verify.readers import Reader
+from parrot_faust.verify.repair import Repair, RepairRefused
 from parrot_faust.verify.report import Report, RowDifference, TableResult, Verdict, strongest
 from parrot_faust.verify.scanning import SOURCE, Candidates, candidates
 from parrot_faust.verify.scope import Scope, since_value
@@ -43,13 +44,16 @@ READ_TIMEOUT_S = 60.0  # of one answer: a batch of a scan, not all of it
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is compared, how long a passing of the pipeline is waited for, and how many differing rows are listed."""
+    """What is compared, how long a passing of the pipeline is waited for, how many differing rows are listed, and which
+    are sent through the pipeline again.
+    """
 
     tables: tuple[str, ...] = ()
     since: str | None = None
     sample: float | None = None
     wait_s: float = 60.0
     listed: int = 1_000
+    repair: Literal["", "unexplained", "all"] = ""
 
 
 class Watch:
@@ -122,14 +126,21 @@ class Verification:
         self._watch.step("waiting until what was in flight has arrived")
         settled = self.settle({topic: each.keys for topic, each in found.items()}, options.wait_s)
         self._watch.step("looking for reasons")
-        differences: list[RowDifference] = []
-        results = []
-        for plan in plans:
-            rows = self._explained(plan, settled[plan.topic], shapes)
-            results.append(_result(plan, found[plan.topic], settled[plan.topic], rows))
-            differences += rows
+        rows = {plan.topic: self._explained(plan, settled[plan.topic], shapes) for plan in plans}
+        repaired, problems = 0, []
+        if options.repair:
+            for plan in plans:
+                count, refused = self._repair(plan, settled, rows, options)
+                repaired += count
+                problems += refused
+            rows = {plan.topic: self._explained(plan, settled[plan.topic], shapes) for plan in plans}
+        results = [
+            _result(plan, found[plan.topic], settled[plan.topic], [each for _, each in rows[plan.topic]])
+            for plan in plans
+        ]
+        differences = [each for plan in plans for _, each in rows[plan.topic]]
         total = sum(result.rows.get(SOURCE, 0) for result in results)
-        return Report(
+        report = Report(
             verdict=strongest([result.verdict for result in results]),
             tables=tuple(results),
             differences=tuple(sorted(differences, key=lambda row: row.explained)[: options.listed]),
@@ -138,7 +149,80 @@ class Verification:
             rows=total,
             rows_per_second=round(total / scanned) if scanned > 0 else 0,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
+            repaired=repaired,
+            not_repaired=tuple(problems),
             sample=options.sample,
+            since=options.since,
+        )
+        self._publish(report)
+        return report
+
+    def _repair(
+        self,
+        plan: TablePlan,
+        settled: dict[str, Settled],
+        rows: Mapping[str, list[tuple[Key, RowDifference]]],
+        options: Options,
+    ) -> tuple[int, list[str]]:
+        """Send a table's differing rows again and settle them anew in `settled`. Return how many are right now, and why
+        others could not be sent.
+        """
+        wanted = [key for key, each in rows[plan.topic] if options.repair == "all" or not each.explained]
+        usable = [key for key in wanted if not any(isinstance(part, tuple) for part in key)]
+        problems = []
+        if len(usable) < len(wanted):
+            problems.append(
+                f"{plan.topic}: {len(wanted) - len(usable)} rows of HBase lie under row keys that are no keys of the "
+                f"table: nothing that comes through the pipeline can reach them"
+            )
+        if not usable:
+            return 0, problems
+        self._watch.step("sending rows again")
+        sender = Repair(plan, self._broker, self.source.condition, self._schema_of, options.wait_s)
+        try:
+            there = self.source.fetch(plan, usable)
+            if absent := [key for key in usable if key not in there]:
+                sender.delete(absent)
+                there |= self.source.fetch(plan, absent)  # inserted meanwhile: a snapshot puts it right
+            if there:
+                sender.snapshot(list(there))
+        except RepairRefused as error:
+            problems.append(str(error))
+        self._watch.step("verifying the rows that were sent again")
+        again = self.settle({plan.topic: usable}, options.wait_s)[plan.topic]
+        before, sent = settled[plan.topic], set(usable)
+        settled[plan.topic] = Settled(
+            [each for each in before.differ if each.key not in sent] + again.differ,
+            before.caught_up,
+            [*before.in_flight, *again.in_flight],
+            again.undecided or before.undecided,
+        )
+        return again.caught_up, problems
+
+    def _publish(self, report: Report) -> None:
+        """Keep each table's result, for the web view and others, in a topic of which the latest is kept."""
+        topic = self._names.verifications
+        self._broker.make(topic, config={"cleanup.policy": "compact"}, replicas=self._settings.topics.replicas)
+        self._broker.send(
+            topic,
+            [
+                (
+                    result.table.encode(),
+                    msgspec.json.encode(
+                        {
+                            "at": report.at,
+                            "sample": report.sample,
+                            "since": report.since,
+                            "seconds": report.seconds,
+                            "not_compared": [each for each in report.not_compared if each.table == result.table],
+                            "result": result,
+                        }
+                    ),
+                    None,
+                    (),
+                )
+                for result in report.tables
+            ],
         )
 
     def settle(self, keys: Mapping[str, Sequence[Key]], wait_s: float) -> dict[str, Settled]:
@@ -208,7 +292,9 @@ class Verification:
         book.attach(entries)
         return book
 
-    def _explained(self, plan: TablePlan, settled: Settled, shapes: Mapping[str, TableSchema]) -> list[RowDifference]:
+    def _explained(
+        self, plan: TablePlan, settled: Settled, shapes: Mapping[str, TableSchema]
+    ) -> list[tuple[Key, RowDifference]]:
         if not settled.differ:
             return []
         keys = [each.key for each in settled.differ]
@@ -223,7 +309,7 @@ class Verification:
                 continue
             row = own.get(each.key)
             dropped = drops(row) if drops is not None and row is not None else None
-            rows.append(explained(difference, held.get(each.key, ()), dropped, new))
+            rows.append((each.key, explained(difference, held.get(each.key, ()), dropped, new)))
         return rows
 
 

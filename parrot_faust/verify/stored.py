@@ -66,8 +66,12 @@ _NUMBERS = {
 }
 
 
-def hbase_column(logical: Logical, element: Logical | None = None) -> Column:
-    """What turns the cells of a column, None where there is none, into values."""
+def hbase_column(logical: Logical, element: Logical | None = None, *, scaled: bool = True) -> Column:
+    """What turns the cells of a column, None where there is none, into values. `scaled` says that a decimal's scale is
+    declared.
+    """
+    if logical is Logical.DECIMAL and not scaled:
+        return each(lambda cell: without_zeros(text) if isinstance(text := _decimal(cell), str) else text)
     if logical in _NUMBERS:
         return _numbers(*_NUMBERS[logical], floats=logical in (Logical.FLOAT32, Logical.FLOAT64))
     if logical is Logical.ARRAY:
@@ -76,8 +80,12 @@ def hbase_column(logical: Logical, element: Logical | None = None) -> Column:
     return each(_CELLS[logical])
 
 
-def kudu_column(logical: Logical, element: Logical | None = None) -> Column | None:
-    """What turns values from Kudu's client (moments, days and decimals as `readers` set it up) into values here."""
+def kudu_column(logical: Logical, element: Logical | None = None, *, scaled: bool = True) -> Column | None:
+    """What turns values from Kudu's client (moments, days and decimals as the reader asks for them) into values here.
+    `scaled` says that a decimal's scale is declared.
+    """
+    if logical is Logical.DECIMAL and not scaled:
+        return each(lambda text: without_zeros(_plain(text)))
     if logical in (Logical.FLOAT32, Logical.FLOAT64):
         return each(_one_nan)
     if logical is Logical.ARRAY:
@@ -143,6 +151,13 @@ def _decimal(cell: bytes) -> str | Malformed:
     return text
 
 
+def without_zeros(text: str) -> str:
+    """A decimal's plain text without zeros at the end after the point: a connector leaves them out where no scale is
+    declared.
+    """
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _plain(text: str) -> str:
     """A decimal's text without an exponent, its digits as they are."""
     if "E" not in text:
@@ -171,6 +186,8 @@ def array_text(elements: Sequence[Any], element: Logical | None) -> str:
     """An array as compact JSON text: floats that JSON has no number for are words."""
     if element in (Logical.FLOAT32, Logical.FLOAT64):
         elements = [_float_word(value) for value in elements]
+    elif element is Logical.DECIMAL:
+        elements = [without_zeros(value) if isinstance(value, str) else value for value in elements]
     return _encode(elements).decode()
 
 
