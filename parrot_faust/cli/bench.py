@@ -9,6 +9,7 @@ from rich.table import Table
 
 from parrot_faust.bench.pipeline import PipelineReport, measure_pipeline
 from parrot_faust.bench.transport import TransportReport, measure_transport
+from parrot_faust.bench.verify import VerifyReport, measure_verify
 from parrot_faust.distribution import Local
 from parrot_faust.errors import DistributionError
 
@@ -90,6 +91,40 @@ def pipeline(changes: int, forms: tuple[str, ...], sinks: tuple[str, ...], round
         click.echo(msgspec.json.format(msgspec.json.encode(reports)).decode())
     else:
         show_pipeline(reports, Console())
+
+
+@bench.command()
+@click.option("--rows", type=click.IntRange(1_000), default=1_000_000, show_default=True, help="Rows to compare.")
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often they are compared.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+def verify(rows: int, rounds: int, as_json: bool) -> None:
+    """Measure how fast a table of four columns is compared with both stores, all equal."""
+    local = Local.here()
+    if missing := [name for name in ("postgres", "kudu", "hbase") if name not in local.running()]:
+        raise DistributionError(f"{', '.join(missing)} not running; start with `parrot up`")
+    with Console(stderr=True).status("") as status:
+        reports = measure_verify(local, rows, rounds, status.update)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(reports)).decode())
+    else:
+        show_verify(reports, Console())
+
+
+def show_verify(reports: list[VerifyReport], console: Console) -> None:
+    """Print a line a round."""
+    stores = sorted(reports[0].store_seconds)
+    table = Table("rows", "seconds", "rows/s", "target", *stores, "memory", box=None, header_style="dim")
+    for report in reports:
+        table.add_row(
+            f"{report.rows:,}",
+            f"{report.seconds:.1f}",
+            f"{report.rows_per_second:,}",
+            f"{'[green]✓[/]' if report.met else '[red]✗[/]'} {report.target:,}",
+            *(f"{report.store_seconds[store]:.1f} s" for store in stores),
+            f"{report.memory / 1e6:.0f} MB",
+        )
+    console.print(table)
+    console.print(f"four columns, each row in both stores; {reports[0].machine}", style="dim", highlight=False)
 
 
 def show_pipeline(reports: list[PipelineReport], console: Console) -> None:

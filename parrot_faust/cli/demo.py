@@ -81,6 +81,7 @@ def stay(console: Console, run: Run) -> None:
         f"  ask the source    .venv/bin/parrot sql 'table orders limit 5'\n"
         f"  ask the stores    .venv/bin/parrot rows kudu public.orders --limit 5\n"
         f"                    .venv/bin/parrot rows hbase public.orders --limit 5\n"
+        f"  compare all       .venv/bin/parrot verify --config {run.worker.settings}\n"
         f"  components        .venv/bin/parrot status\n"
         f"Ctrl-C ends the worker; `.venv/bin/parrot down` ends the rest."
     )

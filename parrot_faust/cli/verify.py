@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
@@ -180,7 +181,7 @@ def show(report: Report, console: Console) -> None:
         show_row(row, console)
     for result in report.tables:
         if result.undecided:
-            console.print(f"[yellow]{result.table}: {result.undecided}[/]", highlight=False)
+            console.print(f"[yellow]{escape(f'{result.table}: {result.undecided}')}[/]", highlight=False)
         if result.unexamined:
             console.print(
                 f"[yellow]{result.table}: {result.unexamined} more ranges of keys differ and were not looked into[/]",
@@ -188,11 +189,11 @@ def show(report: Report, console: Console) -> None:
             )
     for skipped in report.not_compared:
         name = f"{skipped.table}, column {skipped.column}" if skipped.column else skipped.table
-        console.print(f"[yellow]not compared: {name}: {skipped.reason}[/]", highlight=False)
+        console.print(f"[yellow]not compared: {escape(f'{name}: {skipped.reason}')}[/]", highlight=False)
     if report.repaired:
         console.print(f"[green]{report.repaired:,} rows were sent again and are right now[/]", highlight=False)
     for problem in report.not_repaired:
-        console.print(f"[red]not repaired: {problem}[/]", highlight=False)
+        console.print(f"[red]not repaired: {escape(problem)}[/]", highlight=False)
     console.print(
         f"{report.rows:,} rows of the source in {report.seconds:.1f} s, {report.rows_per_second:,}/s while reading",
         style="dim",
@@ -205,12 +206,8 @@ def show_row(row: RowDifference, console: Console) -> None:
     key = ", ".join(f"{name}={value}" for name, value in row.key.items())
     for store in row.stores:
         colour = "red" if not row.explained else "yellow"
-        detail = f" {store.detail}" if store.detail else ""
-        console.print(
-            f"[{colour}]{row.table} {key}: {store.kind} in {store.store}, {store.reason}[/]{detail}",
-            highlight=False,
-            markup=True,
-        )
+        said = escape(f"{row.table} {key}: {store.kind} in {store.store}, {store.reason}")
+        console.print(f"[{colour}]{said}[/] {escape(store.detail)}".rstrip(), highlight=False)
     for value in row.values:
         shown = ", ".join(f"{store}: {text!r}" for store, text in value.stores.items())
         console.print(f"    {value.column}: source {value.source!r}; {shown}", highlight=False, markup=False)

@@ -18,6 +18,7 @@ from parrot_faust.demo.report import STORES, Report, TableResult, problems_of
 from parrot_faust.demo.worker import Worker, free_port, settings
 from parrot_faust.distribution import Addresses
 from parrot_faust.errors import DistributionError
+from parrot_faust.names import message_topic, signal_topic
 
 UNDECODABLE = b"not debezium"
 TICK_S = 0.1
@@ -87,7 +88,8 @@ class Run:
             with database.pipeline():
                 for statement, values in self.work.initial():
                     database.execute(statement, values)
-        self.broker.remove((f"{connector.PREFIX}.public.", "parrot-demo-"))
+        own = (signal_topic(connector.PREFIX), message_topic(connector.PREFIX))  # of `parrot verify`
+        self.broker.remove((f"{connector.PREFIX}.public.", "parrot-demo-", *own))
         drop_targets(self.addresses, [f"public.{table}" for table in shop.TABLES])
         self.watch("starting the worker and the Debezium connector", None)
         self.worker.launch()

@@ -32,6 +32,9 @@ README_COMMANDS = {
     ".venv/bin/parrot rows hbase public.orders --limit 5": "test_readme_commands_run",
     ".venv/bin/parrot down": "tests/integration/test_distribution.py",
     ".venv/bin/faust -A parrot_faust worker": "tests/integration/test_pipeline.py",
+    ".venv/bin/parrot verify": "tests/integration/test_verify.py",
+    ".venv/bin/parrot verify --repair": "tests/integration/test_verify.py",
+    ".venv/bin/parrot bench verify": "tests/integration/test_verify.py",
     ".venv/bin/parrot bench transport": "tests/integration/test_bench_transport.py",
     ".venv/bin/parrot bench pipeline": "test_the_pipeline_s_bench_applies_everything_it_measures",
 }

@@ -4,10 +4,15 @@ is neither, and what differs is put right through the pipeline.
 
 from __future__ import annotations
 
+import json
+import os
 import struct
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -18,12 +23,13 @@ import pytest
 from pipelines import Pipeline, eventually, pipeline
 
 from parrot_faust.demo.worker import Worker
-from parrot_faust.distribution import Addresses
+from parrot_faust.distribution import Addresses, Local
 from parrot_faust.settings import load
 from parrot_faust.verify.access import broker_of, schemas_of
 from parrot_faust.verify.report import Kind, Reason, Report, Verdict
 from parrot_faust.verify.run import Options, Verification, Watch
 
+PARROT = Path(sys.executable).with_name("parrot")
 NOON = 1_709_208_000_123_456  # 2024-02-29 12:00:00.123456 UTC
 
 
@@ -33,12 +39,18 @@ def run(distribution: Addresses, tmp_path: Path) -> Iterator[Pipeline]:
         yield made
 
 
-def verify(run: Pipeline, worker: Worker, table: str, **options: Any) -> Report:
+#: Compares a table once, with options.
+Verify = Callable[..., Report]
+
+
+@contextmanager
+def verifying(run: Pipeline, worker: Worker, table: str) -> Iterator[Verify]:
+    """Comparing a table of the pipeline as often as is asked, by the same processes."""
     settings = load(worker.settings, {})
     with Verification(
         settings, run.addresses.postgres, "", broker_of(settings), schemas_of(settings), Watch()
     ) as verification:
-        return verification.run(Options((f"{run.name}.{table}",), **options))
+        yield lambda **options: verification.run(Options((f"{run.name}.{table}",), **options))
 
 
 class WrongWriter:
@@ -113,21 +125,26 @@ def test_what_a_wrong_writer_did_is_found_column_by_column_and_put_right_through
     run.capture("things")
     worker = run.worker()
     run.sql(EDGES)  # not before: a snapshot gives dates before 1582 by another calendar
+    with verifying(run, worker, "things") as verify:
+        compare_and_repair(run, worker, verify)
+
+
+def compare_and_repair(run: Pipeline, worker: Worker, verify: Verify) -> None:
     topic = run.topic("things")
 
     def arrived() -> bool:
-        report = verify(run, worker, "things")
+        report = verify()
         assert report.differences == ()
         return report.verdict is Verdict.EQUAL
 
     eventually(arrived)
-    report = verify(run, worker, "things")
+    report = verify()
     assert report.tables[0].rows == {"source": 44, "kudu": 44, "hbase": 44}
     assert [(skipped.table, skipped.column) for skipped in report.not_compared] == [(topic, "gap")]
-    sampled = verify(run, worker, "things", sample=0.999)
+    sampled = verify(sample=0.999)
     assert sampled.verdict is Verdict.EQUAL
     assert 0 < sampled.tables[0].rows["source"] == sampled.tables[0].rows["hbase"] <= 44
-    assert verify(run, worker, "things", since="39").tables[0].rows == {"source": 6, "kudu": 6, "hbase": 6}
+    assert verify(since="39").tables[0].rows == {"source": 6, "kudu": 6, "hbase": 6}
 
     run.sql("update things set name = 'newer' where id = 20")
     eventually(arrived)
@@ -154,7 +171,7 @@ def test_what_a_wrong_writer_did_is_found_column_by_column_and_put_right_through
     wrong.hbase(b"14", ratio=struct.pack(">d", float("inf")))
     wrong.close()
 
-    found = verify(run, worker, "things")
+    found = verify()
     assert found.verdict is Verdict.UNEXPLAINED
     assert not any(row.explained for row in found.differences)
     seen = {
@@ -191,9 +208,47 @@ def test_what_a_wrong_writer_did_is_found_column_by_column_and_put_right_through
     (shifted,) = [value for row in found.differences if row.key == {"id": "5"} for value in row.values]
     assert (shifted.source, shifted.stores) == (str(NOON), {"kudu": str(NOON + 3_600_000_000), "hbase": str(NOON)})
 
-    repaired = verify(run, worker, "things", repair="unexplained")
-    assert (repaired.verdict, repaired.repaired, repaired.not_repaired) == (Verdict.EQUAL, 19, ())
-    assert verify(run, worker, "things").verdict is Verdict.EQUAL
+    repaired = command(run, worker, "--table", "things", "--repair", "--json")
+    assert (repaired.returncode, repaired.stderr) == (0, "")
+    answer = json.loads(repaired.stdout)
+    assert (answer["verdict"], answer["repaired"], answer["not_repaired"]) == ("equal", 19, [])
+    again = command(run, worker, "--table", f"{run.name}.things")
+    assert again.returncode == 0, again.stdout
+    assert "44" in again.stdout
+    assert "column gap: no form is documented for interval" in again.stdout.replace("\n", " ")
+
+
+def command(run: Pipeline, worker: Worker, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`parrot verify` as a user runs it, with the source database in the settings."""
+    known = run.addresses.postgres
+    database = {"host": known["host"], "port": known["port"], "name": known["dbname"], "user": known["user"]}
+    file = run.folder / "verify.yaml"
+    text = worker.settings.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("source:\n", f"source:\n  database: {json.dumps(database | {'password': '${SHOP_PASSWORD}'})}\n"),
+        encoding="utf-8",
+    )
+    return subprocess.run(
+        [PARROT, "verify", *arguments],
+        env={**os.environ, "PARROT_CONFIG": str(file), "SHOP_PASSWORD": str(known["password"])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_bench_compares_what_it_has_filled(local: Local) -> None:
+    done = subprocess.run(
+        [PARROT, "bench", "verify", "--rows", "60000", "--json"],
+        env={**os.environ, "PARROT_STATE": str(local.folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    (report,) = json.loads(done.stdout)
+    assert report["rows"] == 60_000
+    assert set(report["store_seconds"]) == {"source", "kudu", "hbase"}
 
 
 def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_equal_nor_different(
@@ -210,7 +265,13 @@ def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_e
     )
     run.capture("items")
     worker = run.worker()
-    run.equal("items", "id")
+    with verifying(run, worker, "items") as verify:
+        hold_back(run, verify)
+        fall_behind(run, worker, verify)
+
+
+def hold_back(run: Pipeline, verify: Verify) -> None:
+    eventually(lambda: verify().verdict is Verdict.EQUAL)
     run.sql("update items set count = -1 where id = 1")
     run.sql("insert into items values (301, 'held', -5)")
     run.sql("update items set name = 'dropped' where id = 2")
@@ -218,10 +279,10 @@ def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_e
     run.sql("delete from items where id = 4")
 
     def decided() -> bool:
-        return verify(run, worker, "items").tables[0].differences == 4
+        return verify().tables[0].differences == 4
 
     eventually(decided)
-    report = verify(run, worker, "items")
+    report = verify()
     assert report.verdict is Verdict.EXPLAINED
     reasons = {
         int(row.key["id"]): {store.store: (store.kind, store.reason) for store in row.stores}
@@ -240,18 +301,20 @@ def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_e
     wrong = WrongWriter(run, "items")
     wrong.kudu(50, name="behind its back")
     wrong.close()
-    assert verify(run, worker, "items").verdict is Verdict.UNEXPLAINED
-    assert verify(run, worker, "items", repair="unexplained").verdict is Verdict.EXPLAINED
+    assert verify().verdict is Verdict.UNEXPLAINED
+    assert verify(repair="unexplained").verdict is Verdict.EXPLAINED
 
     # A row that was held back and then came right is superseded, and no reason any more.
     run.sql("update items set count = 1 where id in (1, 301)")
     run.sql("update items set name = 'fine' where id in (2, 3)")
-    eventually(lambda: verify(run, worker, "items").verdict is Verdict.EQUAL)
+    eventually(lambda: verify().verdict is Verdict.EQUAL)
 
+
+def fall_behind(run: Pipeline, worker: Worker, verify: Verify) -> None:
     # No worker: what the source has got meanwhile is in flight.
     assert worker.stop() == 0
     run.sql("update items set count = count + 1 where id between 100 and 119")
-    waiting = verify(run, worker, "items", wait_s=3)
+    waiting = verify(wait_s=3)
     assert waiting.verdict is Verdict.UNDECIDED
     assert (waiting.tables[0].differences, waiting.tables[0].in_flight) == (0, 20)
     assert "workers did not reach the end of the source topics" in waiting.tables[0].undecided
@@ -274,13 +337,13 @@ def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_e
     worker_of_the_source = threading.Thread(target=work)
     worker_of_the_source.start()
     try:
-        reports = [verify(run, worker, "items") for _ in range(3)]
+        reports = [verify() for _ in range(3)]
     finally:
         ending.set()
         worker_of_the_source.join()
     assert sum(report.tables[0].caught_up + report.tables[0].in_flight for report in reports) > 0
     assert [report.differences for report in reports] == [(), (), ()]
-    eventually(lambda: verify(run, worker, "items").verdict is Verdict.EQUAL)
+    eventually(lambda: verify().verdict is Verdict.EQUAL)
     published: list[bytes] = []
     broker_of(load(worker.settings, {})).read(f"{run.app}.verifications", lambda r: published.append(r.key or b""))
     assert set(published) == {run.topic("items").encode()}

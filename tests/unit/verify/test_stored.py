@@ -79,10 +79,20 @@ def test_decimals_of_kudu_lose_their_exponent_and_keep_their_digits() -> None:
     assert list(convert(["12.50", None, "0E-10", "1.2E+3", "NaN"])) == ["12.50", None, "0.0000000000", "1200", "NaN"]
 
 
+def test_zeros_at_the_end_count_only_where_a_scale_is_declared() -> None:
+    assert list(hbase_column(Logical.DECIMAL)([b"1.10", b"100"])) == ["1.10", "100"]
+    assert list(hbase_column(Logical.DECIMAL, scaled=False)([b"1.10", b"100", b"0.000", None])) == [
+        "1.1",
+        "100",
+        "0",
+        None,
+    ]
+
+
 def test_arrays_are_equal_when_their_elements_are() -> None:
     convert = hbase_column(Logical.ARRAY, Logical.FLOAT64)
     assert list(convert([b'[1, 2.50,null,"NaN"]'])) == [array_text([1.0, 2.5, None, float("nan")], Logical.FLOAT64)]
-    assert list(hbase_column(Logical.ARRAY, Logical.DECIMAL)([b'["1.50"]'])) == ['["1.50"]']
+    assert list(hbase_column(Logical.ARRAY, Logical.DECIMAL)([b'["1.50",null]'])) == ['["1.5",null]']
     for text in (b"[1.5]", b"{}", b"[", b"[true]"):
         assert isinstance(hbase_column(Logical.ARRAY, Logical.INT32)([text])[0], Malformed)
 
