@@ -81,7 +81,11 @@ class Reader:
         return answer
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, also in the middle of what it was asked: who waits for it gets an error."""
+        if not self._lock.acquire(blocking=False):
+            self._process.kill()
+            self._process.join(END_S)
+            return
         self._pipe.close()
         self._process.join(END_S)
         if self._process.is_alive():

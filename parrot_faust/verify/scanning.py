@@ -7,7 +7,7 @@ store at a time, then `EXAMINED_KEYS` keys a table.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple, TypeVar
 
 from parrot_faust.errors import SettingsError
@@ -168,7 +168,10 @@ def _side_by_side(plans: Sequence[TablePlan], step: Callable[[str, TablePlan], T
                 result[plan.topic][name] = step(name, plan)
 
     if plans:
-        with ThreadPoolExecutor(len(stores)) as pool:
-            for future in [pool.submit(work, name) for name in stores]:
+        pool = ThreadPoolExecutor(len(stores))
+        try:
+            for future in as_completed([pool.submit(work, name) for name in stores]):
                 future.result()
+        finally:
+            pool.shutdown(wait=False)  # else one that fails, or Ctrl-C, would wait for the slowest
     return result
