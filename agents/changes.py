@@ -15,16 +15,17 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from agents.held_images import HeldImages, image_names, long_values
 from agents.judging import PASSING, Judge, Judged
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
-from agents.schema_book import Places, SchemaBook
+from agents.schema_book import Places, SchemaBook, SeenIn
 from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema, key_text
 from parrot_faust import failpoints
 from parrot_faust.codec import Decoded, Decoder, Segment
+from parrot_faust.codec import Record as CodecRecord
 from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
 from parrot_faust.delivery.images import Images
 from parrot_faust.delivery.order import settle_changes
@@ -36,7 +37,7 @@ from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
 from parrot_faust.schema import Placement, losses
-from parrot_faust.transport import Batch, Record
+from parrot_faust.transport import Batch
 
 #: Seconds between two looks for a decision on a shape, or for another rule. The former takes some tens of milliseconds
 #: unless a person decides.
@@ -68,6 +69,27 @@ class _Lane:
     #: Batches that wait for a decision on a shape, or that a rule stopped: the first is at hand, the others behind it.
     line: deque[Batch] = field(default_factory=deque)
     waiting: asyncio.Task[None] | None = None
+
+
+#: What others may know of a lane.
+Lane = _Lane
+
+
+class _Reading(SeenIn, Protocol):
+    """Where a lane is read on from."""
+
+    @property
+    def generation(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _FromCommit:
+    """A partition of which nothing has come yet since it was assigned: it is read on from its committed offset."""
+
+    topic: str
+    partition: int
+    generation: int
+    first: int
 
 
 @dataclass(slots=True)
@@ -123,12 +145,19 @@ class Changes:
         self._judge = Judge(rules, stats, log)
         self._before_send = failpoints.at_async("changes.before_send")
         self._before_settle = failpoints.at_async("changes.before_settle")
+        #: Held while a batch is taken in: whoever has it knows that nothing from a lane's next offset on was sent, and
+        #: may send something before that.
+        self.turn = asyncio.Lock()
 
     async def take(self, batch: Batch) -> None:
         """Decode, check and send a batch; it is settled in the background once the broker has everything.
 
         Returns at once when its rows have to wait for a decision on their shape, or a rule stops them.
         """
+        async with self.turn:
+            await self._take(batch)
+
+    async def _take(self, batch: Batch) -> None:
         lane = await self._lane(batch)
         lane.next_offset = batch.last + 1
         if lane.line:
@@ -140,7 +169,7 @@ class Changes:
             lane.waiting = asyncio.create_task(self._wait(lane, work))
 
     async def _begin(self, lane: _Lane, batch: Batch) -> _Work:
-        await self._learn_schemas(batch.records)
+        await self.learn_schemas(batch.records)
         started = time.perf_counter()
         decoded = self._decoder.decode(batch.topic, batch.records)
         decode_ms = (time.perf_counter() - started) * 1e3
@@ -219,7 +248,15 @@ class Changes:
 
     # -- before the rows ---------------------------------------------------------------------------------------------
 
-    async def _lane(self, batch: Batch) -> _Lane:
+    async def lane(self, topic: str, partition: int, generation: int) -> _Lane:
+        """A source partition as far as this generation has come with it."""
+        known = self._lanes.get((topic, partition))
+        if known is not None and known.generation == generation:
+            return known
+        committed = await self._committed_note(topic, partition)
+        return await self._lane(_FromCommit(topic, partition, generation, committed[0] if committed else 0))
+
+    async def _lane(self, batch: _Reading) -> _Lane:
         key = (batch.topic, batch.partition)
         lane = self._lanes.get(key)
         if lane is None or lane.generation != batch.generation or batch.first < lane.next_offset:
@@ -236,7 +273,8 @@ class Changes:
             lane = self._lanes[key] = _Lane(batch.generation, batch.first, VersionClock(floor), images)
         return lane
 
-    async def _learn_schemas(self, records: Sequence[Record]) -> None:
+    async def learn_schemas(self, records: Sequence[CodecRecord]) -> None:
+        """Ask the registry, until it answers, for the schemas that the decoder lacks to read these records."""
         missing = self._decoder.missing(records)
         if missing and self._registry is None:
             for schema_id in missing:
@@ -299,7 +337,12 @@ class Changes:
                 work.settle(Outcome.SKIPPED, change.offset)
                 continue
             if lane.images:
-                await self._fill(work, lane, schema, change)
+                try:
+                    await self.fill(work.batch, work.pending, lane, schema, change)
+                except RowTooLarge as error:
+                    await self._too_large(work, schema, change, versions[position], error)
+                    await self._hold_image(work, lane, schema, change, mask)
+                    continue
             if change.unset and change.op is Op.CREATE:
                 self._warn_of_lost_values(schema, change)
             rows.append(row_of(change, versions[position]))
@@ -346,14 +389,26 @@ class Changes:
             return
         masked = mask.columns if mask else ()
         absent = [name for position in change.unset for name in image_names(schema.columns[position].name)]
-        if lane.images.hold(change.key, change.offset, long_values(schema, change, masked), absent):
-            await self._store_image(work, lane, change.key)
+        brought = long_values(schema, change, masked, limit=self._targets.chunk_bytes)
+        if lane.images.hold(change.key, change.offset, brought, absent):
+            await self._store_image(work.batch, work.pending, lane, change.key)
 
-    async def _fill(self, work: _Work, lane: _Lane, schema: TableSchema, change: Change) -> None:
-        """Give a change that passes the values it left out and the stores lack."""
-        lacking = lane.images.passing(change.key, change.offset)
+    async def fill(
+        self, source: SeenIn, pending: list[Awaitable[Any]], lane: _Lane, schema: TableSchema, change: Change
+    ) -> None:
+        """Give a change that passes the values it left out and the stores lack.
+
+        Raise RowTooLarge where one of them is larger than a row may be; the change then does not pass.
+        """
+        lacking = lane.images.lacking(change.key)
         if lacking is None:
             return
+        for position in change.unset:
+            for name in image_names(schema.columns[position].name):
+                if isinstance(value := lacking.get(name), int):
+                    what = f"column {schema.columns[position].name}"
+                    raise RowTooLarge(schema.table, value, self._targets.chunk_bytes, what=what)
+        lane.images.passing(change.key, change.offset)
         if change.after is not None and change.unset:
             after, unset = list(change.after), []
             for position in change.unset:
@@ -366,12 +421,13 @@ class Changes:
                 else:
                     unset.append(position)
             change.after, change.unset = tuple(after), tuple(unset)
-        await self._store_image(work, lane, change.key)
+        await self._store_image(source, pending, lane, change.key)
 
-    async def _store_image(self, work: _Work, lane: _Lane, key: tuple[Any, ...]) -> None:
-        batch = work.batch
-        lane.images.forget(key, self._confirmed(batch.topic, batch.partition) or 0)
-        work.pending.append(await self._images.store(batch.topic, batch.partition, key, lane.images))
+    async def _store_image(
+        self, source: SeenIn, pending: list[Awaitable[Any]], lane: _Lane, key: tuple[Any, ...]
+    ) -> None:
+        lane.images.forget(key, self._confirmed(source.topic, source.partition) or 0)
+        pending.append(await self._images.store(source.topic, source.partition, key, lane.images))
 
     def _warn_of_lost_values(self, schema: TableSchema, change: Change) -> None:
         if schema.table in self._warned:
@@ -399,7 +455,7 @@ class Changes:
         partition = writes_partition(batch.topic, batch.partition, targets.partitions())
         key = f"{batch.topic}/{batch.partition}".encode()
         too_large: dict[int, RowTooLarge] = {}
-        for placement, sinks in _alike(placements):
+        for placement, sinks in alike(placements):
             placed = rows if placement.take is None else [placement.take(row) for row in rows]
             for chunk in pack(
                 origin, placement.schema, placed, times, max_rows=targets.chunk_rows, max_bytes=targets.chunk_bytes
@@ -416,18 +472,23 @@ class Changes:
             if row.offset not in too_large:
                 work.settle(Outcome.FORWARDED, row.offset)
                 continue
-            error = too_large[row.offset]
             change = next(change for change in changes if change.offset == row.offset)
-            text = error.of(key_text(next(iter(placements.values())).schema.key, change.key))
-            letter = self._dead(batch, change.index, type(error).__name__, text, row.version)
-            work.settle(Outcome.DEAD_LETTERED, change.offset)
-            work.pending.append(await self._outbox.hold(letter))
+            placed_schema = next(iter(placements.values())).schema
+            await self._too_large(work, placed_schema, change, row.version, too_large[row.offset])
+
+    async def _too_large(
+        self, work: _Work, schema: TableSchema, change: Change, version: int, error: RowTooLarge
+    ) -> None:
+        text = error.of(key_text(schema.key, change.key))
+        letter = self._dead(work.batch, change.index, type(error).__name__, text, version)
+        work.settle(Outcome.DEAD_LETTERED, change.offset)
+        work.pending.append(await self._outbox.hold(letter))
 
     # -- what is held back -------------------------------------------------------------------------------------------
 
     async def _take_failures(self, work: _Work, decoded: Decoded) -> None:
         for failure in decoded.failures:
-            name, text = type(failure.error).__name__, self._shown(work.batch.topic, failure.error)
+            name, text = type(failure.error).__name__, self.shown(work.batch.topic, failure.error)
             self._log.warning(
                 "dead letter: %s[%d] offset %d: %s: %s",
                 work.batch.topic,
@@ -458,7 +519,7 @@ class Changes:
             letter = self._dead(work.batch, change.index, type(error).__name__, str(error), versions[change.index])
             work.pending.append(await self._outbox.hold(letter))
 
-    def _shown(self, table: str, error: Exception) -> str:
+    def shown(self, table: str, error: Exception) -> str:
         """An error's text as it may be shown: what a decoder says of a value may hold it."""
         if table not in self._masking or isinstance(error, TableRefused | UnknownSchema):
             return str(error)
@@ -554,7 +615,7 @@ def _versions_beside_failures(clock: VersionClock, decoded: Decoded) -> Mapping[
     return dict(zip(positions, clock.advance(times[position] for position in positions), strict=True))
 
 
-def _alike(placements: Mapping[str, Placement]) -> Iterable[tuple[Placement, list[str]]]:
+def alike(placements: Mapping[str, Placement]) -> Iterable[tuple[Placement, list[str]]]:
     """The stores grouped by the shape that their rows have: nearly always all alike, so that rows are packed once."""
     groups: dict[str, tuple[Placement, list[str]]] = {}
     for sink, placement in placements.items():

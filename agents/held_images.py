@@ -13,6 +13,7 @@ import msgspec
 from agents.outbox import Outbox
 from models import Change, TableSchema
 from parrot_faust.delivery.chunks import writes_partition
+from parrot_faust.delivery.heads import LARGEST_LETTER
 from parrot_faust.delivery.images import Images, Key, Span
 from parrot_faust.names import Names
 
@@ -47,6 +48,9 @@ class HeldImages:
         """Send what is kept of a row now."""
         spans = images.spans(key)
         value = msgspec.msgpack.encode(spans) if spans else None
+        if value is not None and len(value) > LARGEST_LETTER:  # many changes of one row, and none is committed yet
+            images.shorten(key)
+            value = msgspec.msgpack.encode(images.spans(key))
         place = writes_partition(topic, partition, self._partitions())
         name = msgspec.msgpack.encode((topic, partition, key))
         return await self._outbox.send(self._names.images, value, key=name, partition=place)
@@ -57,16 +61,22 @@ def image_names(column: str) -> tuple[str, str]:
     return column, f"{column}\0masked"
 
 
-def long_values(schema: TableSchema, change: Change, masked: Sequence[str] = ()) -> dict[str, Any]:
+def long_values(
+    schema: TableSchema, change: Change, masked: Sequence[str] = (), *, limit: int
+) -> dict[str, str | bytes | int]:
     """The values of a change that a later one may leave out: texts and bytes, of whatever length.
 
-    `masked` names the columns whose values in `change` are masked.
+    `masked` names the columns whose values in `change` are masked. Of values that come to more than `limit` bytes,
+    which is more than a row may have, those beyond are left out.
     """
-    return {
-        image_names(column.name)[column.name in masked]: value
-        for column, value in zip(schema.columns, change.after or (), strict=False)
-        if isinstance(value, str | bytes)
-    }
+    found: dict[str, str | bytes | int] = {}
+    total = 0
+    for column, value in zip(schema.columns, change.after or (), strict=False):
+        if isinstance(value, str | bytes):
+            total += len(value)
+            kept = value if total <= limit else len(value)
+            found[image_names(column.name)[column.name in masked]] = kept
+    return found
 
 
 def _by_source(records: Iterable[tuple[bytes | None, bytes | None]]) -> dict[tuple[str, int], dict[Key, list[Span]]]:

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from aiokafka.errors import MessageSizeTooLargeError
 
-from models import DeadLetter
+from models import DeadLetter, Resolution
 from parrot_faust.delivery.filing import headers_of
 from parrot_faust.delivery.heads import HEAD_BYTES, fit, head_form, weight
+from parrot_faust.delivery.resolutions import encode
 from parrot_faust.names import Names
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -62,6 +63,10 @@ class Outbox:
             return await self.send(topic, value, key=letter.key, headers=headers_of(letter))
 
         return await _in_some_form(letter, send)
+
+    async def resolve(self, resolution: Resolution) -> Awaitable[Any]:
+        """Queue what became of a letter that was to be sent again."""
+        return await self.send(self._names.resolved, encode(resolution), key=resolution.key, partition=0)
 
     @staticmethod
     async def confirm(pending: Iterable[Awaitable[Any]]) -> None:

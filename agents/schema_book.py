@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,12 +13,22 @@ from parrot_faust.delivery.stats import Stats
 from parrot_faust.names import Names
 from parrot_faust.schema.history import SchemaHistory, SchemaSeen, history_of
 from parrot_faust.schema.layout import Placement
-from parrot_faust.transport import Batch
 
 __all__ = ["SchemaBook", "SchemaHistory", "SchemaSeen", "history_of"]
 
 #: Where rows of a shape go, by store; None where a store has no table for them.
 Places = Mapping[str, Placement | None]
+
+
+class SeenIn(Protocol):
+    """Where a shape was seen: a batch, or as much of one."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def first(self) -> int: ...
 
 
 class SchemaBook:
@@ -60,7 +70,7 @@ class SchemaBook:
             entry = self._known[table] = (raw, history_of(raw), {})
         return entry[1], entry[2]
 
-    async def seen(self, schema: TableSchema, batch: Batch, sinks: Iterable[str] = ()) -> Awaitable[Any] | None:
+    async def seen(self, schema: TableSchema, batch: SeenIn, sinks: Iterable[str] = ()) -> Awaitable[Any] | None:
         """Announce a shape that is not decided on, once; return the announcement's confirmation."""
         key = (schema.table, schema.fingerprint)
         if key in self._announced or self.places(schema, sinks) is not None:

@@ -16,10 +16,11 @@ import msgspec
 
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
-from models import AppliedDdl, ChunkHeader, DeadLetter, SchemaChange, Stage
+from models import AppliedDdl, ChunkHeader, DeadLetter, Fate, Place, Resolution, SchemaChange, Stage
 from parrot_faust import failpoints
 from parrot_faust.delivery.chunks import head_of, row_offsets, row_versions
 from parrot_faust.delivery.fence import Fence
+from parrot_faust.delivery.heads import bounded_text
 from parrot_faust.delivery.order import Pending, settle_writes
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
@@ -169,6 +170,8 @@ class Writer:
             if self._fence.admits(header, floor):
                 headers.append(header)
                 chunks.append(data)
+            elif header.letters:
+                await self._outbox.confirm([await self._refused(header, letter) for letter in header.letters])
             else:
                 self._log.warning(
                     "%s: chunk of %s[%d] offsets %d to %d comes from an earlier owner of the partition, was already "
@@ -219,6 +222,8 @@ class Writer:
             self._log.info("%s: %s %s %s (%.2f s)", self.sink, ddl.change, ddl.target, ddl.detail, ddl.seconds)
             change = SchemaChange(ddl.table, ddl.change, "", ddl.detail)
             pending.append(await self._schemas.applied(ddl.table, self.sink, (change,), ddl.seconds))
+        if header.letters:
+            return [*pending, *await self._settle_letters(header, chunk, result)]
         failed = []
         versions = row_versions(chunk) if result.failures else {}
         for failure in result.failures:
@@ -248,3 +253,31 @@ class Writer:
             pending.append(await self._outbox.hold(letter))
         self._stats.sink_chunk(self.sink, header, failed, lambda: row_offsets(chunk))
         return pending
+
+    async def _settle_letters(self, header: ChunkHeader, chunk: bytes, result: ChunkResult) -> list[Awaitable[Any]]:
+        """Say what became of dead letters that were sent again. One that failed stays the letter it is."""
+        pending = []
+        failures = {failure.offset: failure for failure in result.failures}
+        for offset, letter in zip(row_offsets(chunk), header.letters, strict=True):
+            failure = failures.get(offset)
+            if failure is not None:
+                self._log.warning(
+                    "dead letter %s was refused by %s again: %s: %s", letter, self.sink, failure.error, failure.message
+                )
+            resolution = Resolution(
+                letter,
+                Fate.FAILED if failure else Fate.APPLIED,
+                header.request,
+                sink=self.sink,
+                error=failure.error if failure else "",
+                message=bounded_text(failure.message) if failure else "",
+            )
+            pending.append(await self._outbox.resolve(resolution))
+        self._stats.sink_redriven(self.sink, header.table, header.rows - len(failures), len(failures))
+        return pending
+
+    async def _refused(self, header: ChunkHeader, letter: Place) -> Awaitable[Any]:
+        message = "another worker took over the source partition meanwhile; ask again"
+        self._log.warning("%s: dead letter %s is not applied: %s", self.sink, letter, message)
+        resolution = Resolution(letter, Fate.OVERTAKEN, header.request, sink=self.sink, message=message)
+        return await self._outbox.resolve(resolution)

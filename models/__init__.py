@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.change import Change, Op
 from models.chunk import Chunk, ChunkHeader, Row, RowOp
 from models.dead_letter import CutPart, DeadLetter, Stage
+from models.redrive import Asked, Fate, Place, RedriveRequest, Resolution
 from models.results import AppliedDdl, PlannedDdl, RowFailure, StoreShape, WriteResult
 from models.schema import Column, Kind, TableSchema, key_text
 from models.schema_change import (
@@ -32,6 +33,7 @@ __all__ = [
     "AlterNullability",
     "Alteration",
     "AppliedDdl",
+    "Asked",
     "Change",
     "Chunk",
     "ChunkHeader",
@@ -41,10 +43,14 @@ __all__ = [
     "DeadLetter",
     "DropColumn",
     "DropTable",
+    "Fate",
     "Kind",
     "Op",
+    "Place",
     "PlannedDdl",
+    "RedriveRequest",
     "RenameColumn",
+    "Resolution",
     "Row",
     "RowFailure",
     "RowOp",

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from models.redrive import Place
 from models.schema import TableSchema
 
 
@@ -38,7 +39,9 @@ class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
     Offsets are of the source partition and inclusive; they cover every record between the first and last row.
     `generation` is that of the consumer group when the chunk was made. `last_version` is the greatest version in it.
     `oldest_us` and `newest_us` are the first and last
-    source commit times among its rows, both 0 when all of them were read by a snapshot.
+    source commit times among its rows, both 0 when all of them were read by a snapshot. A chunk of dead letters that
+    are sent again names in `letters` the address of each row's letter, in order, and in `request` who asked for it; its
+    offsets are older than those of its neighbours.
     """
 
     table: str
@@ -50,6 +53,8 @@ class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
     newest_us: int
     rows: int
     oldest_us: int = 0
+    letters: tuple[Place, ...] = ()
+    request: str = ""
 
 
 class Chunk(msgspec.Struct, array_like=True):

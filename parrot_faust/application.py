@@ -18,9 +18,11 @@ from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 
 from agents import quality_rules, schema_history
+from agents.again import Again
 from agents.changes import Changes, Targets
 from agents.dead_letters import DeadLetters
 from agents.held_images import HeldImages
+from agents.letters import Redrive
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook, read_rule_files
 from agents.schema_book import SchemaBook
@@ -34,7 +36,7 @@ from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.masking import Masking
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.own_packages import refuse_others
-from parrot_faust.registry import RegistryClient
+from parrot_faust.registry import registry_of
 from parrot_faust.schema import STORES, Terms
 from parrot_faust.settings import Settings, load, policy_of
 from parrot_faust.sinks.factory import SinkSpec, spec_of
@@ -90,26 +92,19 @@ class Parts:
         self.stats = Stats(time.time)
         self.admin = BrokerAdmin(client_options(settings), settings.topics.replicas, log)
         self.reader = RecordReader(settings.brokers, connection_options(settings))
+        self.redrive_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
         self.outbox = Outbox(self._send, self.names)
         self.masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
         rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
         self.rules = RuleBook(rule_files, int(time.time() * 1000), log)
         self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
-        self.registry = (
-            RegistryClient(
-                settings.source.registry,
-                username=settings.source.registry_user,
-                password=settings.source.registry_password,
-                tls=settings.source.registry_tls,
-            )
-            if settings.source.registry
-            else None
-        )
+        self.registry = registry_of(settings.source)
         specs = sink_specs(settings)
         self.terms = Terms(policy_of(settings), tuple(STORES[spec.kind] for spec in specs))
         self.processes: dict[str, SinkProcess] = {spec.kind: SinkProcess(spec, spec.kind) for spec in specs}
         self.writers: dict[str, Writer] = {}
         self.changes: Changes | None = None
+        self.redrive: Redrive | None = None
         self.sources: list[str] = []
         self.busy = 0
         self.loop = LoopProbe()
@@ -138,6 +133,8 @@ class Parts:
                 TopicPlan(names.rules, 1, {"cleanup.policy": "compact"}),
                 TopicPlan(names.schemas, 1, {"retention.ms": "-1"}),
                 TopicPlan(names.anchor, 1, {}),
+                TopicPlan(names.redrive, 1, keep),
+                TopicPlan(names.resolved, 1, {"cleanup.policy": "compact"}),
             ]
         )
         self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images))
@@ -165,23 +162,25 @@ class Parts:
     def build(self) -> None:
         """Make the objects that the agents run."""
         settings = self.settings
+        decoder = Decoder(
+            format=settings.source.format,
+            keys={name: table.key for name, table in settings.tables.items() if table.key},
+            columns={name: table.columns for name, table in settings.tables.items() if table.columns},
+        )
+        targets = Targets(
+            self._sinks_of,
+            lambda: self._partitions,
+            settings.delivery.chunk_rows,
+            settings.delivery.chunk_bytes,
+        )
         self.changes = Changes(
-            decoder=Decoder(
-                format=settings.source.format,
-                keys={name: table.key for name, table in settings.tables.items() if table.key},
-                columns={name: table.columns for name, table in settings.tables.items() if table.columns},
-            ),
+            decoder=decoder,
             registry=self.registry,
             rules=self.rules,
             schemas=self.schemas,
             outbox=self.outbox,
             names=self.names,
-            targets=Targets(
-                self._sinks_of,
-                lambda: self._partitions,
-                settings.delivery.chunk_rows,
-                settings.delivery.chunk_bytes,
-            ),
+            targets=targets,
             masking=self.masking,
             stats=self.stats,
             confirmed=lambda topic, partition: self.app.consumer.confirmed(topic, partition),
@@ -190,6 +189,27 @@ class Parts:
             fatal=self.fatal,
             log=log,
             jitter=random.random,
+        )
+        self.redrive = Redrive(
+            changes=self.changes,
+            again=Again(
+                changes=self.changes,
+                decoder=decoder,
+                rules=self.rules,
+                schemas=self.schemas,
+                masking=self.masking,
+                outbox=self.outbox,
+                names=self.names,
+                targets=targets,
+            ),
+            reader=self.redrive_reader,
+            outbox=self.outbox,
+            names=self.names,
+            stats=self.stats,
+            owned=self._sources_owned,
+            committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
+            tombstones_delete=settings.source.format == "flattened",
+            log=log,
         )
         for sink, process in self.processes.items():
             self.writers[sink] = Writer(
@@ -210,6 +230,17 @@ class Parts:
     def _sinks_of(self, table: str) -> tuple[str, ...]:
         chosen = self.settings.tables.get(table)
         return chosen.sinks if chosen and chosen.sinks else tuple(self.processes)
+
+    def _sources_owned(self) -> dict[tuple[str, int], int]:
+        """The source partitions this worker has now, with the group's generation; none while that is being settled."""
+        if self.app.rebalancing or self.app.should_stop:
+            return {}
+        try:
+            assigned = self.app.consumer.assignment()
+        except ConsumerNotStarted:
+            return {}
+        generation = self.app.consumer_generation_id
+        return {(tp.topic, tp.partition): generation for tp in assigned if tp.topic in self.sources}
 
     def _owns(self, batch: Batch) -> bool:
         return batch.generation == self.app.consumer_generation_id and not self.app.should_stop
@@ -265,6 +296,18 @@ class Parts:
                 log.info("new source topics: %s", ", ".join(new))
                 self.sources += new
                 self.subscribe(new)
+
+    async def send_again(self) -> None:
+        """Send dead letters again as they are asked for."""
+        assert self.redrive is not None
+        try:
+            await self.redrive.run(lambda: bool(self.app.should_stop))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("sending dead letters again failed in a way nobody foresaw; the worker stops")
+            self.fatal(error)
+            raise
 
     def subscribe(self, topics: list[str]) -> None:
         """Grow the subscription of the agent `changes`."""
@@ -325,7 +368,7 @@ class Parts:
         await asyncio.gather(*(process.stop() for process in self.processes.values()))
         if self.registry is not None:
             await self.registry.close()
-        await self.reader.close()
+        await asyncio.gather(self.reader.close(), self.redrive_reader.close())
         await self.admin.close()
         log.info("stopped; offsets are committed")
 
@@ -432,6 +475,10 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     @app.task
     async def probe_loop() -> None:
         await parts.loop.run(lambda: bool(app.should_stop))
+
+    @app.task
+    async def redrive() -> None:
+        await parts.send_again()
 
     @app.task
     async def publish_rules() -> None:

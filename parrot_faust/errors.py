@@ -5,6 +5,7 @@
     ParrotError
     ├── SettingsError              a setting is missing or wrong: file, line, what was meant
     ├── RuleError                  a rule file is refused: file, line, column, what was meant
+    ├── LetterError                dead letters can't be chosen or sent again as asked
     ├── DistributionError          the local distribution can't do what was asked
     ├── ConnectError               Kafka Connect does not answer, or refuses what was asked
     ├── FailPointReached           a fail point that a test has armed; never met otherwise
@@ -51,6 +52,10 @@ class RuleError(ParrotError):
         self.message, self.file, self.line, self.column, self.also = message, file, line, column, also
         where = ":".join(str(part) for part in (file, line, column) if part)
         super().__init__(f"{where}: {message}" if where else message)
+
+
+class LetterError(ParrotError):
+    """Dead letters can't be chosen, sent again or thrown away as asked; the text says what to do."""
 
 
 class DistributionError(ParrotError):

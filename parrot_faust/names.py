@@ -53,6 +53,16 @@ class Names:
         """An empty topic that the source agent subscribes to when no source topic exists yet."""
         return f"{self.app}.sources"
 
+    @property
+    def redrive(self) -> str:
+        """Requests to send dead letters again, which every worker reads."""
+        return f"{self.app}.redrive"
+
+    @property
+    def resolved(self) -> str:
+        """What became of dead letters, keyed by their address."""
+        return f"{self.app}.resolved"
+
     def dead(self, topic: str) -> str:
         """Dead letters of a source topic."""
         return f"{self.app}.dead.{topic}"
@@ -65,6 +75,8 @@ class Names:
         """Whether a topic is one of the app's own, a table's changelog among them."""
         if topic.startswith(f"{self.app}-"):
             return bool(_FAUST_OWN.fullmatch(topic))
+        if topic in (self.redrive, self.resolved):
+            return True
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
         own = (self.held, self.rules, self.schemas, self.images, self.verifications, self.anchor)
         return topic in own or topic.startswith((self.writes(""), self.dead(""), self.quarantine("")))

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import aiohttp
 
 from parrot_faust.errors import RegistryUnavailable
+from parrot_faust.settings import Source
 from parrot_faust.tls import Tls, context, refusal
 
 LOGIN = "the user and password given (source.registry_user, source.registry_password)"
@@ -212,3 +213,15 @@ def _inlined(tree: Any, definitions: dict[str, Any], done: set[str], namespace: 
     if isinstance(made.get("fields"), list):
         made["fields"] = [_inlined(each, definitions, done, inner, depth + 1) for each in made["fields"]]
     return made
+
+
+def registry_of(source: Source) -> RegistryClient | None:
+    """The registry that the settings name; None when they name none."""
+    if not source.registry:
+        return None
+    return RegistryClient(
+        source.registry,
+        username=source.registry_user,
+        password=source.registry_password,
+        tls=source.registry_tls,
+    )

@@ -21,6 +21,7 @@ COMMANDS = {
     "rows": ("look", "rows"),
     "schema": ("schema", "schema"),
     "connector": ("connector", "connector"),
+    "deadletters": ("deadletters", "deadletters"),
     "demo": ("demo", "demo"),
     "verify": ("verify", "verify"),
     "bench": ("bench", "bench"),

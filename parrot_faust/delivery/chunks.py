@@ -8,7 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from models import Change, Chunk, ChunkHeader, Op, Row, RowOp, TableSchema
+from models import Change, Chunk, ChunkHeader, Op, Place, Row, RowOp, TableSchema
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -27,11 +27,12 @@ _head_decoder = msgspec.msgpack.Decoder(ChunkHead)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the rows of a run of chunks come from."""
+    """Where the rows of a run of chunks come from; `request` is who asked for them where they are sent again."""
 
     table: str
     partition: int
     generation: int
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,26 @@ def pack(
     *,
     max_rows: int,
     max_bytes: int,
+    letters: Sequence[Place] = (),
 ) -> Iterator[Packed]:
     """Yield chunks of at most `max_rows` rows and `max_bytes` bytes, in order.
 
     `times_us` are the rows' source commit times, 0 for rows read by a snapshot. Halves what is too large, so that a
-    row which does not fit a chunk by itself comes out alone, without data.
+    row which does not fit a chunk by itself comes out alone, without data. `letters` are the dead letters that the rows
+    were held in, one a row, where dead letters are sent again.
     """
     for start in range(0, len(rows), max_rows):
-        yield from _fit(origin, schema, rows[start : start + max_rows], times_us[start : start + max_rows], max_bytes)
+        part = slice(start, start + max_rows)
+        yield from _fit(origin, schema, rows[part], times_us[part], letters[part], max_bytes)
 
 
 def _fit(
-    origin: Origin, schema: TableSchema, rows: Sequence[Row], times_us: Sequence[int], max_bytes: int
+    origin: Origin,
+    schema: TableSchema,
+    rows: Sequence[Row],
+    times_us: Sequence[int],
+    letters: Sequence[Place],
+    max_bytes: int,
 ) -> Iterator[Packed]:
     known = [time_us for time_us in times_us if time_us]
     header = ChunkHeader(
@@ -85,6 +94,8 @@ def _fit(
         newest_us=max(known, default=0),
         rows=len(rows),
         oldest_us=min(known, default=0),
+        letters=tuple(letters),
+        request=origin.request,
     )
     data = _encoder.encode(Chunk(header, schema, list(rows)))
     if len(data) <= max_bytes:
@@ -93,8 +104,8 @@ def _fit(
         yield Packed(header, rows, None, len(data))
     else:
         half = len(rows) // 2
-        yield from _fit(origin, schema, rows[:half], times_us[:half], max_bytes)
-        yield from _fit(origin, schema, rows[half:], times_us[half:], max_bytes)
+        yield from _fit(origin, schema, rows[:half], times_us[:half], letters[:half], max_bytes)
+        yield from _fit(origin, schema, rows[half:], times_us[half:], letters[half:], max_bytes)
 
 
 def head_of(data: bytes) -> ChunkHead:

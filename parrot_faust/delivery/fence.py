@@ -21,6 +21,9 @@ class Fence:
     nothing, because a topic that was made anew begins them again. Anything else is admitted: a generation that began
     again (a new group) brings newer versions, and a replay within a generation is followed by all that came after it.
 
+    A chunk of dead letters that are sent again is older than its neighbours by nature: it is refused if a newer
+    generation was seen, which may have sent newer rows of its keys, and leaves no trace otherwise.
+
     What was seen goes with the writer. To the next one, in its place, goes a single number: the newest generation among
     the chunks that were written before the committed offset. An older one's chunk that comes after those was sent when
     its generation had ended, so its source offsets were not committed, and the newer generation sends its rows again.
@@ -37,6 +40,10 @@ class Fence:
             return False
         key = (header.table, header.partition)
         seen = self._seen.get(key)
+        if header.letters:
+            admitted = seen is None or header.generation >= seen.generation
+            self.refused += not admitted
+            return admitted
         if seen is None:
             self._seen[key] = _Seen(header.generation, header.last_version)
             return True

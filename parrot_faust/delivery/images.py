@@ -19,7 +19,10 @@ Key = tuple[Any, ...]
 
 
 class Span(msgspec.Struct, array_like=True):
-    """Values by column that the stores lack, from the change at offset `held` until that at `passed`."""
+    """Values by column that the stores lack, from the change at offset `held` until that at `passed`.
+
+    A number stands for a value that is too large to be kept, and with which no row could be written: its bytes.
+    """
 
     held: int
     values: dict[str, Any]
@@ -63,6 +66,11 @@ class Images:
         self._spans.setdefault(key, []).append(Span(offset, values))
         return True
 
+    def lacking(self, key: Key) -> Mapping[str, Any] | None:
+        """The values that the stores lack of a row now, None when they lack none."""
+        span = self._active(key)
+        return None if span is None else span.values
+
     def passing(self, key: Key, offset: int) -> Mapping[str, Any] | None:
         """A change of the key passes: the values that the stores lack, None when they lack none."""
         span = self._active(key)
@@ -70,6 +78,10 @@ class Images:
             return None
         span.passed = offset
         return span.values
+
+    def shorten(self, key: Key) -> None:
+        """Let go of all but the newest span of a key: what is before it serves only for reading again."""
+        self._keep(key, self.spans(key)[-1:])
 
     def forget(self, key: Key, committed: int) -> None:
         """Let go of what passed before the committed offset."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from models import ChunkHeader
+from models import ChunkHeader, Fate
 from parrot_faust.delivery.histogram import ROWS, SECONDS, Histogram
 
 SCHEMA_CHANGES_KEPT = 200  # for the web view: the history is in the schema table
@@ -91,6 +91,8 @@ class Stats:
         self._batch_s: dict[str, Histogram] = defaultdict(lambda: Histogram(SECONDS))
         self._batch_rows: dict[str, Histogram] = defaultdict(lambda: Histogram(ROWS))
         self._schema_counts: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._redriven: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._sinks_redriven: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: {"applied": 0, "failed": 0})
         self._schema_changes: deque[dict[str, Any]] = deque(maxlen=SCHEMA_CHANGES_KEPT)
 
     # -- the agent `changes` -----------------------------------------------------------------------------------------
@@ -149,6 +151,10 @@ class Stats:
         counts[Outcome.SKIPPED.value] += new - known
         self._watermarks[mark] = max(watermark, captured[-1])
 
+    def redriven(self, topic: str, fate: Fate) -> None:
+        """Count a dead letter that was sent again, beside what was counted when it first came."""
+        self._redriven[topic][fate.value] += 1
+
     # -- the writers -------------------------------------------------------------------------------------------------
 
     def sink_chunk(
@@ -176,6 +182,12 @@ class Stats:
                 counters.visible.add((now_us - time_us) / 1e3, max(1, rows // 2))
                 counters.visible_s.add((now_us - time_us) / 1e6, max(1, rows // 2))
             counters.newest_us[header.table] = max(counters.newest_us[header.table], header.newest_us)
+
+    def sink_redriven(self, sink: str, table: str, applied: int, failed: int) -> None:
+        """Count a chunk of dead letters that were sent again, apart from the rows that came in their time."""
+        counts = self._sinks_redriven[sink, table]
+        counts["applied"] += applied
+        counts["failed"] += failed
 
     def sink_ok(self, sink: str, restarts: int) -> None:
         """Note that the store has answered."""
@@ -230,6 +242,13 @@ class Stats:
                 for (table, rule, version), failed in sorted(self._rules.items())
             ],
             "sinks": {name: _sink_view(sink) for name, sink in self._sinks.items()},
+            "redrive": {
+                "sources": {topic: dict(counts) for topic, counts in sorted(self._redriven.items())},
+                "sinks": [
+                    {"sink": sink, "table": table, **counts}
+                    for (sink, table), counts in sorted(self._sinks_redriven.items())
+                ],
+            },
             "schema_changes": list(self._schema_changes),
             "agents": {
                 name: {step: round(value, 1) for step, value in counters.items()}

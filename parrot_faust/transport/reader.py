@@ -41,6 +41,12 @@ class RecordReader:
         async with self._turn:
             return await self._bounds(TopicPartition(topic, partition))
 
+    async def topics(self) -> list[str]:
+        """Every topic there is."""
+        async with self._turn:
+            client = await self._connected()
+            return sorted((await client._client.fetch_all_metadata()).topics())
+
     async def partitions(self, topic: str) -> list[int]:
         """The partitions of a topic; none when it does not exist."""
         async with self._turn:

@@ -30,6 +30,8 @@ README_COMMANDS = {
     ".venv/bin/parrot sql 'select * from orders order by id limit 5'": "test_readme_commands_run",
     ".venv/bin/parrot rows kudu public.orders --limit 5": "test_readme_commands_run",
     ".venv/bin/parrot rows hbase public.orders --limit 5": "test_readme_commands_run",
+    ".venv/bin/parrot deadletters list": "tests/integration/test_dead_letters.py",
+    ".venv/bin/parrot deadletters replay --reason UnknownSchema --dry-run": "tests/integration/test_dead_letters.py",
     ".venv/bin/parrot down": "tests/integration/test_distribution.py",
     ".venv/bin/faust -A parrot_faust worker": "tests/integration/test_pipeline.py",
     ".venv/bin/parrot verify": "tests/integration/test_verify.py",

@@ -14,6 +14,8 @@ OWN = [
     NAMES.anchor,
     NAMES.images,
     NAMES.verifications,
+    NAMES.redrive,
+    NAMES.resolved,
     NAMES.dead("shop.public.orders"),
     NAMES.quarantine("shop.public.orders"),
 ]

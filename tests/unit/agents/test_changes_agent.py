@@ -425,3 +425,24 @@ async def test_a_schema_that_nobody_knows_is_a_dead_letter_and_the_batch_goes_on
 
 def _no_delay(_first: float, _cap: float, _jitter: Callable[[], float]) -> Any:
     return itertools.repeat(0.0)
+
+
+async def test_a_value_too_large_to_be_kept_makes_the_change_that_leaves_it_out_a_dead_letter(world: World) -> None:
+    world.rules = "columns:\n  n: [{be_between: {max_value: 10}}]\n"
+    world.chunk_bytes = 1_000
+    changes = world.changes()
+    placeholder = PLACEHOLDER
+    await changes.take(world.batches.of([event(0, id=1, n=50, note="x" * 5_000)]))
+    await changes.take(world.batches.of([event(1, id=1, note=placeholder), event(2, id=2)]))
+    await changes.take(world.batches.of([event(3, id=1, note=placeholder)]))
+    await turns()
+    assert [(letter.offset, letter.error) for letter in world.producer.held()] == [
+        (0, "RuleFailed"),
+        (1, "RowTooLarge"),
+        (3, "RowTooLarge"),
+    ]
+    assert all(sent.value is None or len(sent.value) < 1_000 for sent in world.producer.to(NAMES.images))
+    await changes.take(world.batches.of([event(4, id=1, note="short"), event(5, id=1, note=placeholder)]))
+    await turns()
+    assert [row.offset for row in world.producer.rows()] == [2, 4, 5], "the next one that brings the value passes"
+    assert sum(world.counts()[name] for name in OUTCOMES) == world.counts()["captured"] == 6

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from agent_stubs import NAMES, TIME_US, TOPIC, Batches, Producer, Record, chunk, turns
+from agent_stubs import NAMES, ORDERS, TIME_US, TOPIC, Batches, Producer, Record, chunk, turns
 
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook, SchemaSeen
 from agents.writer import CALL_ROWS, Writer, calls_of
-from models import AppliedDdl, Stage
-from parrot_faust.delivery.chunks import head_of
+from models import AppliedDdl, Fate, Place, Resolution, Row, RowOp, Stage
+from parrot_faust.delivery.chunks import Origin, head_of, pack
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import LeaseExpired, SinkUnavailable
 from parrot_faust.sinks.process import ChunkFailure, ChunkResult
@@ -317,3 +317,47 @@ async def test_an_error_that_nobody_foresaw_goes_up_and_settles_nothing(world: W
     with pytest.raises(RuntimeError, match="a bug"):
         await world.writer().take(world.batch(chunk(0)))
     assert not world.batches.settled
+
+
+# -- dead letters that are sent again --------------------------------------------------------------------------------
+
+LETTERS = (Place("app.dead.t", 0, 7), Place("app.dead.t", 0, 9))
+
+
+def again(generation: int = 1) -> bytes:
+    """A chunk of two dead letters, of offsets long passed."""
+    rows = [Row(offset, TIME_US + offset, RowOp.UPSERT, (offset, 1, "x")) for offset in (0, 1)]
+    origin = Origin(TOPIC, 0, generation, "r")
+    (packed,) = pack(origin, ORDERS, rows, [0, 0], max_rows=9, max_bytes=1 << 20, letters=LETTERS)
+    assert packed.data is not None
+    return packed.data
+
+
+def resolved(world: World) -> list[Resolution]:
+    return [msgspec.json.decode(sent.value or b"", type=Resolution) for sent in world.producer.to(NAMES.resolved)]
+
+
+async def test_a_letter_that_is_sent_again_is_answered_for_and_counted_apart(world: World) -> None:
+    writer = world.writer()
+    await writer.take(world.batch(chunk(10, 2)))
+    before = world.sink()
+    world.store.answers = [[ChunkResult(2, (TERMINAL,))]]
+    await writer.take(world.batch(again()))
+    assert world.producer.held() == [], "what fails again is the letter it was"
+    assert resolved(world) == [
+        Resolution(LETTERS[0], Fate.APPLIED, "r", sink="kudu"),
+        Resolution(LETTERS[1], Fate.FAILED, "r", sink="kudu", error=TERMINAL.error, message=TERMINAL.message),
+    ]
+    assert world.sink() == before
+    assert world.stats.snapshot()["redrive"]["sinks"] == [{"sink": "kudu", "table": TOPIC, "applied": 1, "failed": 1}]
+    await writer.take(world.batch(chunk(12, 1)))
+    assert world.counts() == (3, 0), "what comes next is counted as if nothing had been sent again"
+
+
+async def test_letters_of_a_worker_that_lost_the_partition_are_not_written_and_stay_open(world: World) -> None:
+    writer = world.writer()
+    await writer.take(world.batch(chunk(10, 2, generation=3)))
+    await writer.take(world.batch(again(generation=2)))
+    assert len(world.store.calls) == 1
+    assert [(each.letter, each.fate) for each in resolved(world)] == [(each, Fate.OVERTAKEN) for each in LETTERS]
+    assert len(world.batches.settled) == 2

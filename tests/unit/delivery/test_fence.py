@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from models import ChunkHeader
+from models import ChunkHeader, Place
 from parrot_faust.delivery.fence import Fence
 
 
@@ -95,3 +95,29 @@ def test_each_source_partition_is_fenced_for_itself() -> None:
     assert fence.admits(chunk(1, 0, 9, partition=1))
     other = ChunkHeader("shop.public.other", 0, 0, 9, 1, 9, 0, 10)
     assert fence.admits(other)
+
+
+def letters(generation: int, offset: int) -> ChunkHeader:
+    """A chunk of one dead letter that is sent again."""
+    return ChunkHeader(
+        "shop.public.t", 0, offset, offset, generation, offset, 0, 1, letters=(Place("app.dead.t", 0, 1),), request="r"
+    )
+
+
+def test_dead_letters_that_are_sent_again_are_old_and_admitted_and_leave_no_trace() -> None:
+    fence = Fence()
+    assert fence.admits(letters(2, 3))
+    assert fence.admits(chunk(1, 0, 9)), "nothing was remembered of it"
+    assert fence.admits(chunk(2, 10, 29))
+    assert fence.admits(letters(2, 3))
+    assert fence.admits(letters(3, 3))
+    assert not fence.admits(chunk(1, 10, 19)), "it has moved no mark back"
+    assert fence.admits(chunk(2, 30, 39))
+
+
+def test_dead_letters_of_a_thawed_worker_are_refused_once_its_successor_was_seen() -> None:
+    fence = Fence()
+    fence.admits(chunk(2, 10, 29))
+    assert not fence.admits(letters(1, 3))
+    assert not Fence().admits(letters(1, 3), floor=2)
+    assert fence.refused == 1

@@ -96,3 +96,24 @@ def test_reading_again_from_anywhere_that_is_not_committed_gives_the_same_values
     for key, at in latest_passed.items():
         wanted = [brought for earlier, one, brought, _ in log if one == key and brought and earlier <= at][-1]
         assert store[key] == wanted, key
+
+
+def test_what_is_lacking_can_be_seen_without_passing() -> None:
+    images = Images()
+    assert images.lacking(KEY) is None
+    images.hold(KEY, 10, {"body": 5_000}, [])
+    assert images.lacking(KEY) == {"body": 5_000}
+    assert images.passing(KEY, 12) == {"body": 5_000}
+    assert images.lacking(KEY) is None
+
+
+def test_a_long_history_of_one_key_is_shortened_to_what_is_lacking_now() -> None:
+    images = Images()
+    for offset in range(10, 15):
+        images.hold(KEY, offset, {"body": f"text {offset}"}, [])
+    assert len(images.spans(KEY)) == 5
+    images.shorten(KEY)
+    assert [span.held for span in images.spans(KEY)] == [14]
+    assert images.passing(KEY, 15) == {"body": "text 14"}
+    images.shorten((2,))
+    assert images.spans((2,)) == []
