@@ -9,6 +9,7 @@
     ├── DistributionError          the local distribution can't do what was asked
     ├── ConnectError               Kafka Connect does not answer, or refuses what was asked
     ├── FailPointReached           a fail point that a test has armed; never met otherwise
+    ├── SourceError                the source database does not answer, or has not what was asked for
     ├── TransientError             trying again may help
     │   ├── SinkUnavailable        a store does not answer, or not in time
     │   ├── SourceUnavailable      the source database does not answer, or not as asked
@@ -76,6 +77,10 @@ class FailPointReached(ParrotError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"the fail point {name} was armed")
+
+
+class SourceError(ParrotError):
+    """The source database does not answer, or has not what was asked for."""
 
 
 class TransientError(ParrotError):

@@ -20,6 +20,7 @@ COMMANDS = {
     "sql": ("look", "sql"),
     "rows": ("look", "rows"),
     "schema": ("schema", "schema"),
+    "init": ("init", "init"),
     "connector": ("connector", "connector"),
     "deadletters": ("deadletters", "deadletters"),
     "demo": ("demo", "demo"),

@@ -98,6 +98,11 @@ class Connect:
         """A connector's settings, secrets among them."""
         return dict(self._call("GET", f"{_path(name)}/config"))
 
+    def converters(self) -> list[str]:
+        """The classes of the converters that Connect can use."""
+        found = self._call("GET", "/connector-plugins?connectorsOnly=false")
+        return sorted(one["class"] for one in found if one["type"] == "converter")
+
     def problems(self, config: Mapping[str, str]) -> list[FieldProblem]:
         """What Connect and the connector find wrong with settings; the connector may ask its database."""
         plugin = urllib.parse.quote(config["connector.class"].rsplit(".", 1)[-1], safe="")

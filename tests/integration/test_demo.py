@@ -33,6 +33,11 @@ README_COMMANDS = {
     ".venv/bin/parrot deadletters list": "tests/integration/test_dead_letters.py",
     ".venv/bin/parrot deadletters replay --reason UnknownSchema --dry-run": "tests/integration/test_dead_letters.py",
     ".venv/bin/parrot down": "tests/integration/test_distribution.py",
+    ".venv/bin/parrot init --local --postgres postgresql://me@localhost/mydb --prefix mine": (
+        "tests/integration/test_init.py"
+    ),
+    "export PARROT_SOURCE_PASSWORD=secret": "tests/integration/test_init.py",
+    ".venv/bin/parrot connector create mine connector.json": "tests/integration/test_init.py",
     ".venv/bin/faust -A parrot_faust worker": "tests/integration/test_pipeline.py",
     ".venv/bin/parrot verify": "tests/integration/test_verify.py",
     ".venv/bin/parrot verify --repair": "tests/integration/test_verify.py",
