@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -55,12 +55,14 @@ CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
 @dataclass(slots=True)
 class _Lane:
     """A writes partition as this worker has it: the newest group generation among what was written of it, which is
-    kept as the note of its commits. `floor` is that of the commit this worker began at.
+    kept as the note of its commits. `floor` is that of the commit this worker began at; `fence` knows what came after.
     """
 
     generation: int
     floor: int
     newest: int
+    next_offset: int
+    fence: Fence = field(default_factory=Fence)
 
 
 class Writer:
@@ -87,7 +89,6 @@ class Writer:
         self._lease_until, self._owns, self._committed_note = lease_until, owns, committed_note
         self._log, self._jitter = log, jitter
         self._retry = (retry_first_s, retry_cap_s)
-        self._fence = Fence()
         self._lanes: dict[int, _Lane] = {}
         self._before_flush = failpoints.at_async(f"{sink}_writer.before_flush")
         self._after_flush = failpoints.at_async(f"{sink}_writer.after_flush")
@@ -96,7 +97,7 @@ class Writer:
         """Apply a batch and settle it. A batch whose partition was taken away meanwhile is left to its new owner."""
         started = time.perf_counter()
         lane = await self._lane(batch)
-        headers, chunks = await self._admitted(batch, lane.floor)
+        headers, chunks = await self._admitted(batch, lane)
         written = started
 
         def apply(call: slice) -> Callable[[], Awaitable[Pending | None]]:
@@ -137,13 +138,16 @@ class Writer:
 
     async def _lane(self, batch: Batch) -> _Lane:
         lane = self._lanes.get(batch.partition)
-        if lane is None or lane.generation != batch.generation:
+        if lane is None or lane.generation != batch.generation or batch.first < lane.next_offset:
+            # Newly assigned, or read again from the commit. What the fence saw after it is forgotten: it was not all
+            # written, and comes again in its order.
             committed = await self._committed_note(batch.topic, batch.partition)
             floor = floor_of(committed[1]) if committed else 0
-            lane = self._lanes[batch.partition] = _Lane(batch.generation, floor, floor)
+            lane = self._lanes[batch.partition] = _Lane(batch.generation, floor, floor, batch.first)
+        lane.next_offset = batch.last + 1
         return lane
 
-    async def _admitted(self, batch: Batch, floor: int) -> tuple[list[ChunkHeader], list[bytes]]:
+    async def _admitted(self, batch: Batch, lane: _Lane) -> tuple[list[ChunkHeader], list[bytes]]:
         headers, chunks = [], []
         for record in batch.records:
             data = record.value or b""
@@ -167,7 +171,7 @@ class Writer:
                 )
                 await self._outbox.confirm([await self._outbox.hold(letter)])
                 continue
-            if self._fence.admits(header, floor):
+            if lane.fence.admits(header, lane.floor):
                 headers.append(header)
                 chunks.append(data)
             elif header.letters:

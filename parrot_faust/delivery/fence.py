@@ -24,9 +24,11 @@ class Fence:
     A chunk of dead letters that are sent again is older than its neighbours by nature: it is refused if a newer
     generation was seen, which may have sent newer rows of its keys, and leaves no trace otherwise.
 
-    What was seen goes with the writer. To the next one, in its place, goes a single number: the newest generation among
-    the chunks that were written before the committed offset. An older one's chunk that comes after those was sent when
-    its generation had ended, so its source offsets were not committed, and the newer generation sends its rows again.
+    What was seen is of one reading of a writes partition: who reads again from the commit, be it the same worker,
+    begins a new fence, or chunks that were seen and not written would be refused when they come again. What goes on is
+    a single number: the newest generation among the chunks that were written before the committed offset. An older
+    one's chunk that comes after those was sent when its generation had ended, so its source offsets were not committed,
+    and the newer generation sends its rows again.
     """
 
     def __init__(self) -> None:

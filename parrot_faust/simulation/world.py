@@ -92,11 +92,11 @@ class World:
         if self.rng.random() < 0.1:
             writer.store.faults.append(self.rng.choice(FAULTS))
             self.happened["store failed"] += 1
-        refused = sum(fence.refused for fence in writer.fences)
+        refused = writer.fence.refused
         calls = writer.store.calls
         writer.work()
         self.happened["isolated"] += writer.store.calls > calls + 3  # more than one write of each of two shapes
-        self.happened["fenced"] += sum(fence.refused for fence in writer.fences) - refused
+        self.happened["fenced"] += writer.fence.refused - refused
 
     def letter(self) -> None:
         """The broker takes a dead letter."""

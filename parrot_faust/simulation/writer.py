@@ -34,9 +34,8 @@ class Writer:
     def __init__(self, rng: random.Random, broker: Broker, store: Store, stats: Stats) -> None:
         self._rng, self._broker, self._stats = rng, broker, stats
         self.store, self.sink = store, store.name
-        self.fences = [Fence()]
         self._ledger = Ledger()
-        self._fence = self.fences[0]
+        self.fence = Fence()
         self._taken = self._newest = self._floor = 0
         self._task: Coroutine[Any, Any, bool] | None = None
         self._letters: deque[Letter] = deque()
@@ -44,18 +43,15 @@ class Writer:
         self._answered: dict[int, set[Letter]] = {}
 
     def begin(self, *, crashed: bool) -> None:
-        """Take over from the last commit: another worker, or one that had it before and knows what it saw then."""
+        """Take over from the last commit: another worker, or the same one, who begins a new fence too."""
         commit = self._broker.commits.get(self.sink, Commit(0))
         self._ledger = Ledger()
         if crashed:
-            self.fences.remove(self._fence)
             self._letters.clear()
         if self._task is not None:
             self._task.close()
             self._task = None
-        self._fence = self._rng.choice([*self.fences, Fence()])
-        if self._fence not in self.fences:
-            self.fences.append(self._fence)
+        self.fence = Fence()
         self._taken = commit.offset
         self._answered = {place: letters for place, letters in self._answered.items() if place < commit.offset}
         self._newest = self._floor = floor_of(commit.note)
@@ -77,7 +73,7 @@ class Writer:
         ticket = self._ledger.open(self.sink, first, first + len(batch) - 1)
         admitted: list[tuple[int, bytes]] = []
         for place, data in enumerate(batch, first):
-            if self._fence.admits(head_of(data).header, self._floor):
+            if self.fence.admits(head_of(data).header, self._floor):
                 admitted.append((place, data))
             else:
                 self._answered[place] = set()

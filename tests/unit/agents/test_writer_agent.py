@@ -82,8 +82,9 @@ class World:
             retry_cap_s=60.0,
         )
 
-    def batch(self, *values: bytes | None) -> Any:
-        return self.batches.of([Record(40 + index, b"k", value) for index, value in enumerate(values)], topic=WRITES)
+    def batch(self, *values: bytes | None, first: int = 40, generation: int = 1) -> Any:
+        records = [Record(first + index, b"k", value) for index, value in enumerate(values)]
+        return self.batches.of(records, topic=WRITES, generation=generation)
 
     def sink(self) -> dict[str, Any]:
         view: dict[str, Any] = self.stats.snapshot()["sinks"]["kudu"]
@@ -282,10 +283,25 @@ async def test_a_chunk_of_an_earlier_owner_is_fenced_and_its_batch_settled(
     writer = world.writer()
     newer, stale, ahead = chunk(0, 10, generation=3), chunk(4, 2, generation=2), chunk(10, 2, generation=2)
     await writer.take(world.batch(newer))
-    await writer.take(world.batch(stale, ahead))
+    await writer.take(world.batch(stale, ahead, first=41))
     assert world.store.calls == [[newer], [ahead]], "only what the new owner has surely applied is left out"
     assert len(world.batches.settled) == 2
     assert "earlier owner" in caplog.text
+
+
+@pytest.mark.parametrize("again", [{"generation": 2}, {}], ids=["after a rebalance", "set back"])
+async def test_chunks_that_were_seen_and_not_written_are_written_when_they_come_again(
+    world: World, again: dict[str, int]
+) -> None:
+    writer = world.writer()
+    older, newer = chunk(0, 4, generation=2), chunk(4, 4, generation=3)
+    world.owned = lambda: False
+    await writer.take(world.batch(older, newer))
+    assert world.batches.settled == []
+    world.owned = lambda: True
+    await writer.take(world.batch(older, newer, **again))
+    assert world.store.calls[-1] == [older, newer], "the older one is not of an earlier owner: it was never written"
+    assert len(world.batches.settled) == 1
 
 
 async def test_the_newest_generation_goes_to_the_next_writer_with_the_commit(
