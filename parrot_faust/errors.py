@@ -9,7 +9,7 @@
     ├── DistributionError          the local distribution can't do what was asked
     ├── ConnectError               Kafka Connect does not answer, or refuses what was asked
     ├── FailPointReached           a fail point that a test has armed; never met otherwise
-    ├── SourceError                the source database does not answer, or has not what was asked for
+    ├── TableNotRecovered          a worker's own table can't be read back from its changelog
     ├── TransientError             trying again may help
     │   ├── SinkUnavailable        a store does not answer, or not in time
     │   ├── SourceUnavailable      the source database does not answer, or not as asked
@@ -79,8 +79,16 @@ class FailPointReached(ParrotError):
         super().__init__(f"the fail point {name} was armed")
 
 
-class SourceError(ParrotError):
-    """The source database does not answer, or has not what was asked for."""
+class TableNotRecovered(ParrotError):
+    """A table of the worker can't be read back from its changelog. `offset` is -1 where no record is at fault."""
+
+    def __init__(self, topic: str, partition: int, offset: int, reason: str) -> None:
+        self.topic, self.partition, self.offset = topic, partition, offset
+        where = f"{topic}[{partition}]" if offset < 0 else f"{topic}[{partition}] offset {offset}"
+        super().__init__(
+            f"the table kept in {where} can't be read back: {reason}; if nothing of this app has written that, delete "
+            "the topic while no worker runs: it is made again, and rules and shapes come into it as they are seen"
+        )
 
 
 class TransientError(ParrotError):

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from parrot_faust.errors import SourceError
+from parrot_faust.errors import SettingsError, SourceUnavailable
 
 CONNECT_TIMEOUT_S = 10
 
@@ -80,13 +80,13 @@ class Source:
 def look_at(address: str, schemas: tuple[str, ...] = ()) -> Source:
     """Read a database's own tables, of all its schemas if none is named. `address` is a URL or a libpq string.
 
-    Raise SourceError when it does not answer or has no such schema.
+    Raise SourceUnavailable when it does not answer or refuses, SettingsError when it has no such schema.
     """
     try:
         with psycopg.connect(address, connect_timeout=CONNECT_TIMEOUT_S, autocommit=True) as connection:
             known = [name for (name,) in connection.execute(_SCHEMAS).fetchall()]
             if unknown := [name for name in schemas if name not in known]:
-                raise SourceError(f"there is no schema {', '.join(unknown)}; there is {', '.join(known) or 'none'}")
+                raise SettingsError(f"there is no schema {', '.join(unknown)}; there is {', '.join(known) or 'none'}")
             rows = connection.execute(_TABLES, (list(schemas or known),)).fetchall()
             tables = tuple(SourceTable(schema, name, tuple(key), *more) for schema, name, key, *more in rows)
             info = connection.info
@@ -95,7 +95,7 @@ def look_at(address: str, schemas: tuple[str, ...] = ()) -> Source:
                 tuple(_problems(connection)),
             )  # fmt: skip
     except psycopg.Error as error:
-        raise SourceError(f"PostgreSQL can't be read: {' '.join(str(error).split())}") from None
+        raise SourceUnavailable(" ".join(str(error).split())) from None
 
 
 def _problems(connection: psycopg.Connection[Any]) -> list[str]:

@@ -143,5 +143,5 @@ def test_files_that_are_there_are_left_alone_and_a_wrong_schema_is_named(library
         "init", "--brokers", "k:1", "--kudu", "m:1", "--postgres", "postgresql://u:hush@127.0.0.1:1/x"
     )
     assert away.returncode == 1
-    assert away.stderr.startswith("error: PostgreSQL can't be read")
+    assert away.stderr.startswith("error: the source database is not available: ")
     assert "hush" not in away.stderr

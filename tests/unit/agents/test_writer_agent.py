@@ -373,7 +373,7 @@ async def test_a_letter_that_is_sent_again_is_answered_for_and_counted_apart(wor
 async def test_letters_of_a_worker_that_lost_the_partition_are_not_written_and_stay_open(world: World) -> None:
     writer = world.writer()
     await writer.take(world.batch(chunk(10, 2, generation=3)))
-    await writer.take(world.batch(again(generation=2)))
+    await writer.take(world.batch(again(generation=2), first=41))
     assert len(world.store.calls) == 1
     assert [(each.letter, each.fate) for each in resolved(world)] == [(each, Fate.OVERTAKEN) for each in LETTERS]
     assert len(world.batches.settled) == 2
