@@ -84,6 +84,14 @@ class RegistryClient:
         # One who stops waiting must not end it for the others.
         return await asyncio.shield(task)
 
+    async def latest(self, subject: str) -> str | None:
+        """Return the newest schema of a subject, None when there is none. Raise RegistryUnavailable."""
+        answer = await self._get(f"/subjects/{quote(subject, safe='')}/versions/latest", dict)
+        if answer is None:
+            return None
+        text = str(answer.get("schema"))
+        return await self._resolved(text, answer["references"]) if answer.get("references") else text
+
     async def check(self) -> None:
         """Return when the registry answers as one. Raise RegistryUnavailable, saying what is wrong."""
         if await self._get("/subjects", list) is None:

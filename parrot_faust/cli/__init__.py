@@ -25,6 +25,7 @@ COMMANDS = {
     "deadletters": ("deadletters", "deadletters"),
     "demo": ("demo", "demo"),
     "verify": ("verify", "verify"),
+    "rules": ("rules", "rules"),
     "bench": ("bench", "bench"),
     "simulate": ("simulate", "command"),
 }

@@ -18,6 +18,7 @@ from models import Action, Change, Column, Op, RuleFailure, TableSchema
 from parrot_faust.quality.column_checks import Check
 from parrot_faust.quality.conditions import IMAGES, Places, Row, Test, columns_of, compile_condition
 from parrot_faust.quality.expectations import EXPECTATIONS, Expectation, Scope, short_name
+from parrot_faust.quality.regexes import TimeLimit
 from parrot_faust.quality.repairs import replacement
 from parrot_faust.quality.rules import Rule, RuleSet, When
 from parrot_faust.quality.values import is_null
@@ -341,7 +342,8 @@ def _lines(number: int, part: _Part) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
-    return _cut(str(error) if type(error) is ValueError and str(error) else f"{type(error).__name__}: {error}")
+    plain = type(error) in (ValueError, TimeLimit) and str(error)
+    return _cut(str(error) if plain else f"{type(error).__name__}: {error}")
 
 
 def _shown(values: list[Any]) -> str:

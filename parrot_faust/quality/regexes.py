@@ -1,9 +1,11 @@
-"""Regular expressions that answer in time linear in the text, with the verdicts of Python's `re.search`.
+"""Regular expressions that can't stall a worker, with the verdicts of Python's `re.search`.
 
 Python's engine backtracks: one pattern such as ``^(a+)+$`` and one row can hold a worker for years. RE2 never does, but
 reads some signs otherwise (``\\d`` is ASCII, ``$`` is the very end). So a pattern is parsed as Python parses it and
-written anew for RE2 from the tree, with Python's own classes spelt out as ranges. What no automaton can do
-(references to groups, looking around) is refused with the reason when the file is read.
+written anew for RE2 from the tree, with Python's own classes spelt out as ranges. What no automaton can do (references
+to groups, looking around) runs on an engine that backtracks and has a budget: a row on which it is used up fails with
+the reason "time limit", and the budget of the next rows shrinks until one is within it, so that many bad rows cost
+little.
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import re2
+import regex
 
 MAX_LENGTH = 1_000  # characters; also bounds how deep groups nest
 MAX_REPEAT = 1_000  # RE2's own limit
 MAX_PROGRAM = 200_000  # instructions: `\w{2,100}` has 130,000 of them; beyond, even linear time is long
+MANY = 20  # repetitions that are as bad as any number of them
 MEMORY = 64 << 20  # a bound per pattern, taken only as needed; with less, RE2 falls back to a slow engine sooner
+BUDGET_S = 0.005  # for one text; what is usual takes a thousandth of it
+LEAST_S = 0.0002  # what is left of it after several texts in a row have used it up
 _ANCHOR = re2._re2.RE2.Anchor.UNANCHORED
 _NOTHING = [(-1, -1)]
 _CATEGORIES = {
@@ -43,11 +49,32 @@ _REFUSED = {
 }
 
 
+class NotLinear(ValueError):
+    """A pattern has no form that RE2 could run."""
+
+
+class TimeLimit(Exception):
+    """A pattern has used up its budget on a text."""
+
+    def __str__(self) -> str:
+        return "time limit"
+
+
 @lru_cache(maxsize=256)
 def searcher(pattern: str) -> Callable[[str], bool]:
-    """Return the function that says whether the pattern is found in a text. Raise ValueError with the reason."""
+    """Return the function that says whether the pattern is found in a text; it may raise TimeLimit.
+
+    Raise ValueError with the reason for what is no pattern, or can't be used.
+    """
     if not isinstance(pattern, str):
         raise ValueError("a regular expression is a text")
+    try:
+        return _linear(pattern)
+    except NotLinear:
+        return Bounded(pattern)
+
+
+def _linear(pattern: str) -> Callable[[str], bool]:
     options = re2.Options()
     options.log_errors, options.never_capture, options.max_mem = False, True, MEMORY
     try:
@@ -68,21 +95,98 @@ def searcher(pattern: str) -> Callable[[str], bool]:
     return found
 
 
+class Bounded:
+    """A pattern on the engine that backtracks, with a budget of the processor's time for each text."""
+
+    def __init__(self, pattern: str) -> None:
+        try:
+            self._search = regex.compile(pattern, flags=regex.VERSION0).search
+        except (regex.error, RecursionError) as error:
+            raise ValueError(f"the regular expression {_shown(pattern)} can't be used: {error}") from None
+        self._budget = BUDGET_S
+
+    def __call__(self, text: str) -> bool:
+        try:
+            found = self._search(text, timeout=self._budget) is not None
+        except TimeoutError:
+            self._budget = max(self._budget / 2, LEAST_S)
+            raise TimeLimit from None
+        self._budget = BUDGET_S
+        return found
+
+
+def explodes(pattern: str) -> str:
+    """Why a pattern may take time that grows exponentially on an engine that backtracks; empty when it is not known to.
+
+    Raise ValueError for what is no pattern.
+    """
+    return _explosion(_parsed(pattern), within=False)
+
+
+def _explosion(items: Iterable[tuple[Any, Any]], *, within: bool) -> str:
+    """`within` says that these are repeated without bound."""
+    parts = list(items)
+    for place, (kind, value) in enumerate(parts):
+        if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            _, high, inner = value
+            endless = high is sre.MAXREPEAT or high > MANY
+            others = [part for part in parts if part is not parts[place]]
+            if endless and within and all(_may_be_empty(part) for part in others):
+                return "a repetition is repeated, so that a text may be cut into parts in very many ways"
+            if found := _explosion(inner, within=endless):
+                return found
+        elif kind is sre.SUBPATTERN:
+            if found := _explosion(value[3], within=within and len(parts) == 1):
+                return found
+        elif kind is sre.BRANCH:
+            if within and (_alike(value[1]) or (place and _begins(value[1], parts[place - 1]))):
+                return "alternatives that begin alike are repeated"
+            for branch in value[1]:
+                if found := _explosion(branch, within=within and len(parts) == 1):
+                    return found
+        elif kind in (sre.ASSERT, sre.ASSERT_NOT) and (found := _explosion(value[1], within=False)):
+            return found
+    return ""
+
+
+def _may_be_empty(part: tuple[Any, Any]) -> bool:
+    kind, value = part
+    return kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and value[0] == 0
+
+
+def _begins(branches: Iterable[Any], part: tuple[Any, Any]) -> bool:
+    """Whether of alternatives one is nothing and another begins with what stands before, as in ``(a|aa)``."""
+    firsts = [str(list(branch)[:1]) for branch in branches]
+    return "[]" in firsts and str([part]) in firsts
+
+
+def _alike(branches: Iterable[Any]) -> bool:
+    first = [str(list(branch)[:1]) for branch in branches]
+    return len(set(first)) < len(first)
+
+
 def translated(pattern: str) -> str:
-    """Return the pattern that means to RE2 what `pattern` means to Python. Raise ValueError with the reason."""
+    """Return the pattern that means to RE2 what `pattern` means to Python.
+
+    Raise NotLinear for what RE2 can't do, ValueError for what is no pattern.
+    """
+    tree = _parsed(pattern)
+    flags = tree.state.flags
+    text = _Writer(pattern).sequence(tree, flags, last=True)
+    return f"(?i:{text})" if flags & re.IGNORECASE else text
+
+
+def _parsed(pattern: str) -> Any:
     if len(pattern) > MAX_LENGTH:
         raise ValueError(f"a regular expression has at most {MAX_LENGTH} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that Python's classes may nest one day does not matter here
-            tree = parser.parse(pattern)
+            return parser.parse(pattern)
     except RecursionError:
         raise ValueError("the regular expression is nested too deeply") from None
     except (re.error, OverflowError) as error:
         raise ValueError(f"{_shown(pattern)} is no regular expression: {error}") from None
-    flags = tree.state.flags
-    text = _Writer(pattern).sequence(tree, flags, last=True)
-    return f"(?i:{text})" if flags & re.IGNORECASE else text
 
 
 class _Writer:
@@ -154,8 +258,8 @@ class _Writer:
                 text += _ranges(*_CATEGORIES[value], bool(flags & re.ASCII))
         return f"[{negated}{text}]"
 
-    def _refused(self, reason: str) -> ValueError:
-        return ValueError(f"the regular expression {_shown(self._pattern)} can't be used: {reason}")
+    def _refused(self, reason: str) -> NotLinear:
+        return NotLinear(f"the regular expression {_shown(self._pattern)}: {reason}")
 
 
 @lru_cache(maxsize=16)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from rule_tables import compiled, passes
+from rule_tables import change, compiled, passes
 
 from parrot_faust.errors import RuleError
 from parrot_faust.quality import load
-from parrot_faust.quality.regexes import MAX_LENGTH, searcher, translated
+from parrot_faust.quality.regexes import MAX_LENGTH, Bounded, explodes, searcher, translated
 
 ALPHABET = "aAbzZ019_-. @\n\r\t\v\x1c\x1f\x85\xa0\u2003\u3000åÅßſøñÀЖ中文٣१²Ⅷ½́😀\x00\x7f"
 PATTERNS = [
@@ -103,20 +103,6 @@ def test_classes_hold_exactly_pythons_characters(category: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        (r"(a)\1", "a reference to a group has no linear-time form"),
-        (r"(?P<x>a)(?P=x)", "a reference to a group"),
-        (r"(a)?(?(1)b|c)", "a choice by a group"),
-        (r"a(?=b)", "looking ahead or behind"),
-        (r"a(?!b)", "looking ahead or behind"),
-        (r"(?<=a)b", "looking ahead or behind"),
-        (r"(?<!a)b", "looking ahead or behind"),
-        (r"(?!)", "looking ahead or behind"),
-        (r"(?>a+)b", "an atomic group"),
-        (r"a++b", "a possessive repetition"),
-        (r"\bword", "boundaries of ASCII words only: begin with (?a)"),
-        (r"a$b", "something stands after `$`"),
-        (r"(a$)+", "something stands after `$`"),
-        (r"a{1001}", "at most 1000 repetitions"),
         (r"(a{500}){500}", "invalid repetition size"),
         (r"\w{1,900}", "too large"),
         ("a" * (MAX_LENGTH + 1), f"at most {MAX_LENGTH} characters"),
@@ -128,7 +114,7 @@ def test_classes_hold_exactly_pythons_characters(category: str) -> None:
         (r"a{99999999999}", "is no regular expression"),
     ],
 )
-def test_a_pattern_without_linear_time_is_refused_at_load_with_the_reason(pattern: str, reason: str) -> None:
+def test_a_pattern_that_can_not_be_used_is_refused_at_load_with_the_reason(pattern: str, reason: str) -> None:
     text = "table: t\ncolumns:\n  string:\n    - not_be_null\n    - match_regex: '{}'\n"
     with pytest.raises(RuleError) as refused:
         load(text.format(pattern), "t.yaml")
@@ -136,6 +122,52 @@ def test_a_pattern_without_linear_time_is_refused_at_load_with_the_reason(patter
     assert (refused.value.file, refused.value.line) == ("t.yaml", 5)
     with pytest.raises(RuleError):
         load(text.format(pattern).replace("match", "not_match"), "t.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"(a)\1", "aa", "a"),
+        (r"(?P<x>a)(?P=x)", "aa", "a"),
+        (r"^(a)?(?(1)b|c)$", "ab", "ac"),
+        (r"a(?=b)", "ab", "ac"),
+        (r"a(?!b)", "ac", "ab"),
+        (r"(?<=a)b", "ab", "cb"),
+        (r"(?<!a)b", "cb", "ab"),
+        (r"(?>a+)b", "aab", "aa"),
+        (r"a++b", "aab", "aa"),
+        (r"\bword", "a word", "aword"),
+        (r"a{1001}", "a" * 1001, "a" * 1000),
+    ],
+)
+def test_what_has_no_linear_form_runs_on_an_engine_with_a_budget(pattern: str, good: str, bad: str) -> None:
+    found = searcher(pattern)
+    assert isinstance(found, Bounded)
+    assert (found(good), found(bad)) == (True, False)
+
+
+@pytest.mark.parametrize("pattern", [r"(?=a)(a|aa)+$(?!b)"])
+def test_a_row_over_the_budget_fails_with_that_reason_and_many_of_them_cost_little(pattern: str) -> None:
+    rules = compiled(f"string: [{{match_regex: '{pattern}'}}]\n  int64: [not_be_null]")
+    rows = [change(string="a" * 60 + "!", int64=1) for _ in range(100)]
+    began = time.process_time()
+    assert rules.scan(rows) == [(n, 1) for n in range(100)]
+    assert time.process_time() - began < 5  # without a budget the first of them takes years
+    [failure] = rules.explain(rows[0], 1)
+    assert failure.reason == "time limit"
+    assert rules.scan([change(string="aa", int64=1)]) == [], "and what is within it is judged as ever"
+
+
+@pytest.mark.parametrize("pattern", [r"^(a+)+$", r"(a|aa)+$", r"^(\w+\s?)*$", r"(.*)*x", r"(\d+)*"])
+def test_a_pattern_that_is_known_to_explode_is_known(pattern: str) -> None:
+    assert explodes(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^[^@\s]+@[^@\s]+\.[a-z]{2,}$", r"^([A-Z]{3}-)+[0-9]{4,}$", r"(a|ab)*c", r"^(\w+,)*$"]
+)
+def test_a_usual_pattern_is_not_said_to_explode(pattern: str) -> None:
+    assert not explodes(pattern)
 
 
 HOSTILE = [

@@ -1,0 +1,223 @@
+"""`parrot rules`: checking rule files, and testing what they say of rows."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from models import TableSchema
+from parrot_faust.codec.registered_table import registered_table
+from parrot_faust.errors import DecodeError, RegistryUnavailable, RuleError, SettingsError
+from parrot_faust.quality import RuleSet, load
+from parrot_faust.quality.checking import misfits, warnings_of
+from parrot_faust.quality.rule_tests import Outcome, cases_of, run_case
+from parrot_faust.registry import RegistryClient
+from parrot_faust.settings import load as load_settings
+
+LARGEST = 64 << 20  # bytes of a file of tests; a rule file has a limit of its own
+SUFFIXES = {".yaml", ".yml", ".json"}
+
+
+@click.group()
+def rules() -> None:
+    """Check rule files and test what they say of rows."""
+
+
+@rules.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--registry", help="The schema registry that knows the columns; else that of parrot.yaml, if there is one."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with an object a file.")
+def check(files: tuple[Path, ...], registry: str | None, as_json: bool) -> None:
+    """Check rule FILES: everything that is wrong, with its place. Exit status 1 when anything is."""
+    checked = [_checked(file) for file in files]
+    shapes = asyncio.run(_shapes(registry, [one.rules.table for one in checked if one.rules]))
+    for one in checked:
+        if one.rules is not None:
+            one.look_up(shapes)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode([one.view() for one in checked])).decode())
+    else:
+        for one in checked:
+            one.show()
+    if any(one.errors for one in checked):
+        sys.exit(1)
+
+
+@dataclass
+class _Checked:
+    """A rule file and what is to be said of it."""
+
+    file: Path
+    rules: RuleSet | None = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    looked_up: bool = False
+
+    def look_up(self, shapes: dict[str, TableSchema | str]) -> None:
+        """Compare with the table's columns as the registry has them."""
+        assert self.rules is not None
+        shape = shapes.get(self.rules.table)
+        if shape is None:
+            return
+        if isinstance(shape, str):
+            self.warnings.append(shape)
+            return
+        self.looked_up = True
+        for rule, reason in misfits(self.rules, shape):
+            text = f"rule {rule} does not fit the table: {reason}"
+            self.errors.append({"line": 0, "column": 0, "message": text, "text": f"{self.file}: {text}"})
+
+    def view(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "file": str(self.file),
+            "table": self.rules.table if self.rules else None,
+            "version": self.rules.version if self.rules else None,
+            "rules": len(self.rules.every_rule()) if self.rules else 0,
+            "columns_checked": self.looked_up,
+            "errors": [{name: error[name] for name in ("line", "column", "message")} for error in self.errors],
+            "warnings": self.warnings,
+        }
+
+    def show(self) -> None:
+        """Print errors, warnings, and a line when it is good."""
+        for error in self.errors:
+            click.secho(error["text"], fg="red", err=True)
+        for warning in self.warnings:
+            click.secho(f"{self.file}: warning: {warning}", fg="yellow", err=True)
+        if self.rules is not None and not self.errors:
+            count = len(self.rules.every_rule())
+            known = ", its columns as the registry has them" if self.looked_up else ""
+            click.echo(f"✓ {self.file}: {self.rules.table}, {count} rules, version {self.rules.version}{known}")
+
+
+def _checked(file: Path) -> _Checked:
+    try:
+        rules = load(_text(file), str(file))
+    except RuleError as error:
+        return _Checked(
+            file,
+            errors=[
+                {"line": one.line, "column": one.column, "message": one.message, "text": str(one)}
+                for one in (error, *error.also)
+            ],
+        )
+    return _Checked(file, rules, warnings=warnings_of(rules))
+
+
+async def _shapes(url: str | None, tables: list[str]) -> dict[str, TableSchema | str]:
+    """The tables' shapes by the registry, or why one is not known. Empty where no registry is named."""
+    try:
+        settings = None if url else load_settings()
+    except SettingsError:
+        settings = None  # rules can be checked where no worker is set up
+    if settings is None and not url:
+        return {}
+    source = settings.source if settings else None
+    address = url or (source.registry if source else None)
+    if not address:
+        return {}
+    client = RegistryClient(
+        address,
+        username=source.registry_user if source else "",
+        password=source.registry_password if source else "",
+    )
+    found: dict[str, TableSchema | str] = {}
+    async with client:
+        for table in tables:
+            try:
+                value, key = [await client.latest(f"{table}-{part}") for part in ("value", "key")]
+                found[table] = registered_table(table, value, key) if value else (
+                    f"the registry does not know {table} yet: its columns are checked when its first change arrives"
+                )  # fmt: skip
+            except (RegistryUnavailable, DecodeError) as error:
+                found[table] = f"the columns of {table} were not checked: {error}"
+    return found
+
+
+@rules.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object: cases, passed, failed.")
+def test(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Run the cases in PATHS (files, or folders with files that have `cases`). Exit status 1 when any fails."""
+    failed: list[dict[str, Any]] = []
+    count = 0
+    for path, required in [one for given in paths for one in _files(given)]:
+        try:
+            cases = cases_of(_text(path), str(path))
+            if cases is None and not required:
+                continue  # a rule file in a folder of tests
+            if not cases:
+                raise RuleError("holds no `cases`", file=str(path))
+        except RuleError as error:
+            count += 1
+            failed.append({"file": str(path), "name": "", "expected": {}, "got": {"error": str(error)}})
+            continue
+        for case in cases:
+            count += 1
+            try:
+                outcome = run_case(case, str(path), lambda name, path=path: _text(path.parent / name))  # type: ignore[misc]
+            except RuleError as error:
+                name = str(case.get("name", "")) if isinstance(case, dict) else ""
+                outcome = Outcome(name, {"error": None}, {"error": str(error)})
+            if not outcome.passed:
+                failed.append(
+                    {"file": str(path), "name": outcome.name, "expected": outcome.expected, "got": outcome.got}
+                )
+    if as_json:
+        report = {"cases": count, "passed": count - len(failed), "failed": failed}
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        _show(count, failed)
+    if failed or not count:
+        sys.exit(1)
+
+
+def _files(path: Path) -> list[tuple[Path, bool]]:
+    """The files of an argument, and whether they must hold cases: those in a folder need not."""
+    if path.is_dir():
+        return [(file, False) for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES and file.is_file()]
+    return [(path, True)]
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.suffix in SUFFIXES and path.stat().st_size > LARGEST:
+            raise RuleError(f"has more than {LARGEST >> 20} MB", file=str(path))
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RuleError(f"can't be read ({error.strerror})", file=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise RuleError(f"is not UTF-8 at byte {error.start}", file=str(path)) from None
+
+
+def _show(count: int, failed: list[dict[str, Any]]) -> None:
+    console = Console()
+    if failed:
+        table = Table("file", "case", "expected", "got", box=None, header_style="dim")
+        for one in failed:
+            table.add_row(one["file"], one["name"], _plain(one["expected"]), f"[red]{_escaped(_plain(one['got']))}[/]")
+        console.print(table)
+    if not count:
+        console.print("no cases found: a file of tests holds `cases:`", style="red")
+        return
+    mark = "[red]✗[/]" if failed else "[green]✓[/]"
+    console.print(f"{mark} {count - len(failed)} of {count} cases passed")
+
+
+def _plain(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
