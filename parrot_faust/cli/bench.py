@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from parrot_faust.bench.pipeline import PipelineReport, measure_pipeline
+from parrot_faust.bench.rules import MOST_COMPILE_MS, MOST_US, measure_rules
 from parrot_faust.bench.transport import TransportReport, measure_transport
 from parrot_faust.bench.verify import VerifyReport, measure_verify
 from parrot_faust.distribution import Local
@@ -125,6 +128,36 @@ def show_verify(reports: list[VerifyReport], console: Console) -> None:
         )
     console.print(table)
     console.print(f"four columns, each row in both stores; {reports[0].machine}", style="dim", highlight=False)
+
+
+@bench.command(name="rules")
+@click.option("--rows", type=click.IntRange(1_000), default=50_000, show_default=True, help="Rows checked by a run.")
+@click.option(
+    "--great-expectations/--no-great-expectations", default=True, help="Measure it as well, where it is installed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def rules_(rows: int, great_expectations: bool, as_json: bool) -> None:
+    """Compare ways to check a row against ten rules that it passes. Needs nothing that runs."""
+    with Console(stderr=True).status("") as status:
+        report = measure_rules(
+            rows,
+            great_expectations=great_expectations and find_spec("great_expectations") is not None,
+            say=lambda text: status.update(text),
+        )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        return
+    table = Table("ten rules, a row that passes", "µs a row", "rows/s", "against ours", box=None, header_style="dim")
+    ours = report.us["generated function"]
+    for way, us in report.us.items():
+        table.add_row(way, f"{us:,.2f}", f"{1e6 / us:,.0f}", f"{us / ours:,.1f} ×")
+    console = Console()
+    console.print(table)
+    compiling = ", ".join(f"{count} rules {ms:g} ms" for count, ms in report.compile_ms.items())
+    console.print(f"compiling: {compiling}", highlight=False)
+    mark = "[green]✓[/]" if report.met else "[red]✗[/]"
+    console.print(f"{mark} at most {MOST_US:g} µs a row, and {MOST_COMPILE_MS:g} ms for 100 rules on 50 columns")
+    console.print(report.machine, style="dim", highlight=False)
 
 
 def show_pipeline(reports: list[PipelineReport], console: Console) -> None:

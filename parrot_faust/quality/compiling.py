@@ -42,7 +42,8 @@ class Suspended(NamedTuple):
 class _Part(NamedTuple):
     """A rule made ready: `check` takes values, `test` a row, `considers` says whether the row counts for it.
 
-    `reads` are the positions in the row after that it needs. `direct` rules are one check of one value.
+    `reads` are the positions in the row after that it needs. `direct` rules are one check of one value, `present` ones
+    ask that it is not null.
     """
 
     check: Check
@@ -51,6 +52,7 @@ class _Part(NamedTuple):
     positions: tuple[int, ...]
     reads: frozenset[int]
     direct: bool
+    present: bool
     when: When
 
 
@@ -133,6 +135,10 @@ class Compiled:
         exec(compile(source, "<rules>", "exec"), namespace)  # noqa: S102 - the source above holds nothing of a user's
         scan: Scan = namespace["scan"]
         return scan
+
+    def tests(self) -> tuple[Test, ...]:
+        """Each rule's own test of a row, in the order of `rules`."""
+        return tuple(part.test for part in self._parts)
 
     # -- rule by rule ------------------------------------------------------------------------------------------------
 
@@ -263,7 +269,9 @@ def _part(rule: Rule, default: When, columns: list[tuple[str, Column | None]]) -
     after = {*positions, *(places[name][0] for name in used)}
     reads = frozenset(position for position in after if position < width) if when.image != "before" else frozenset()
     direct = not (condition or expectation.nulls or len(positions) != 1 or both or rule.type == "condition")
-    return _Part(check, test, considers, positions, reads, direct, when)
+    plain = condition is None and not both
+    present = plain and rule.type == "expect_column_values_to_not_be_null"
+    return _Part(check, test, considers, positions, reads, direct, present, when)
 
 
 def _places(columns: list[tuple[str, Column | None]], image: str) -> Places:
@@ -289,6 +297,11 @@ def _guarded(
 ) -> tuple[Test, Test]:
     """Condition first, then nulls, then the check: the test of a row, and whether the row counts at all."""
     ignored = _ignored(rule, expectation)
+    if condition is None and len(positions) == 1:  # what is usual, without the general way's cost
+        (at,) = positions
+        if expectation.nulls:
+            return (lambda row: check(None if is_null(row[at]) else row[at])), _always
+        return (lambda row: is_null(row[at]) or check(row[at])), (lambda row: not is_null(row[at]))
 
     def considers(row: Row) -> bool:
         if condition is not None and not condition(row):
@@ -334,6 +347,8 @@ def _group(index: int, when: When, lines: list[str], bits: int) -> list[str]:
 def _lines(number: int, part: _Part) -> list[str]:
     """The quick way for what is usual; what is unusual is a call of the rule's own test."""
     failed = f"    mask |= {1 << number}"
+    if part.present:
+        return [f"v = row[{part.positions[0]}]", "if v is None or v != v:", failed]
     if not part.direct:
         return [f"if not test_{number}(row):", failed]
     # A value that is not a number is unequal to itself: no need to ask for its type.
