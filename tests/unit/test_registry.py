@@ -194,3 +194,11 @@ async def test_closing_ends_what_is_under_way_and_may_be_done_twice(server: tupl
     with pytest.raises(asyncio.CancelledError):
         await asking
     registry.gate.set()
+
+
+async def test_the_newest_schema_of_a_subject_is_found_by_its_name(server: tuple[Registry, str]) -> None:
+    registry, url = server
+    registry.answers["/subjects/a%2Fb-value/versions/latest"] = lambda: web.json_response({"schema": SCHEMA, "id": 3})
+    async with RegistryClient(url) as client:
+        assert await client.latest("a/b-value") == SCHEMA
+        assert await client.latest("other-value") is None
