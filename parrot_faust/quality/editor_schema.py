@@ -21,7 +21,7 @@ _OWN: dict[str, Any] = {
     "row_condition": {"type": "string", "minLength": 1, "description": "only rows that meet it are checked"},
     "id": {"type": "string", "minLength": 1, "description": "the rule's name in failures, metrics and quarantine"},
     "severity": {"enum": [str(one) for one in Severity], "description": "how bad a failure is"},
-    "action": {"enum": [str(one) for one in Action], "description": "what happens to a row that fails"},
+    "action": {"enum": [*(str(one) for one in Action), None], "description": "what happens to a row that fails"},
     "default": {"type": ["string", "number", "boolean"], "description": "what is put in the place of a bad value"},
     "ops": {
         "type": "array",
@@ -53,7 +53,7 @@ def editor_schema() -> dict[str, Any]:
                 _object(
                     {
                         "severity": {"$ref": "#/$defs/severity"},
-                        "action": {"enum": [str(one) for one in Action if one is not Action.DEFAULT]},
+                        "action": {"enum": [*(str(one) for one in Action if one is not Action.DEFAULT), None]},
                     }
                 )
             ),

@@ -189,6 +189,7 @@ class _Reader:
     def _defaults(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in self._mapping("defaults", "names and values", DEFAULTS).items():
+            value = "null" if value is None and name == "action" else value  # YAML reads the word as nothing
             if value not in list(CHOICES[name]):
                 known = [str(one) for one in CHOICES[name] if one != "default"]
                 raise self._complaints.at(

@@ -160,6 +160,7 @@ class RuleReader:
                     raise error(f"mostly is a share between 0 and 1, not {cut(value)}")
                 found[name] = float(value)
             elif name in CHOICES:
+                value = "null" if value is None and name == "action" else value  # YAML reads the word as nothing
                 if value not in list(CHOICES[name]):
                     raise error(f"{name} can't be {cut(value)}; {near(str(value), map(str, CHOICES[name]))}")
                 found[name] = CHOICES[name](value)

@@ -184,4 +184,6 @@ def _named(rules: RuleSet) -> list[str]:
 def _alike(name: str, wanted: Any, got: Any) -> bool:
     if name == "error":
         return isinstance(got, str) and str(wanted) in got
+    if name == "actions" and isinstance(wanted, list):
+        wanted = ["null" if action is None else action for action in wanted]  # YAML reads the word as nothing
     return type(wanted) is type(got) and bool(wanted == got)

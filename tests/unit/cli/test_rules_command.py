@@ -109,6 +109,14 @@ CHANGES = [
         ({"rules": {"columns": {"a": ["not_be_nul"]}}, "expect": {"error": "did you mean not_be_null"}}, True),
         ({"rules": {"columns": {"a": ["not_be_nul"]}}, "rows": [], "expect": {"success": True}}, False),
         ({"rules": CHECKS, "rows": [{"a": 1}], "expect": {"error": "anything"}}, False),
+        (
+            {
+                "rules": {"columns": {"a": [{"be_in_set": [1], "action": None}, {"be_in_set": [1, 2], "default": 1}]}},
+                "rows": [{"a": 2}, {"a": 1}],
+                "expect": {"actions": [None, "pass"], "failed": [["a.be_in_set"], []]},
+            },
+            True,
+        ),
         ({"rules": "own.yaml", "rows": [{"n": None}], "expect": {"actions": ["quarantine"]}}, True),
         ({"rules": "gone.yaml", "rows": [], "expect": {"error": "can't be read"}}, True),
         ({"rules": CHECKS, "rows": [{"a": 1}], "expects": {"success": True}}, False),

@@ -60,7 +60,7 @@ def test_the_schema_knows_exactly_what_the_code_knows() -> None:
     assert set(SCHEMA["properties"]) == TOP
     assert set(SCHEMA["properties"]["defaults"]["properties"]) == DEFAULTS
     assert set(SCHEMA["$defs"]["ops"]["items"]["enum"]) == set(OPS)
-    assert SCHEMA["$defs"]["action"]["enum"] == [str(one) for one in Action]
+    assert SCHEMA["$defs"]["action"]["enum"] == [*(str(one) for one in Action), None]
     assert SCHEMA["$defs"]["severity"]["enum"] == [str(one) for one in Severity]
 
 
@@ -108,6 +108,7 @@ PAIR = {"column_A": "a", "column_B": "b"}
         checks({"not_match_regex": {"regex": "a"}, "row_condition": "a == 1"}),
         checks({"expect_column_value_lengths_to_equal": 5}, {"value_lengths_to_be_between": {"max_value": 5}}),
         checks({"be_of_type": "int"}, {"be_in_type_list": ["int", "str"]}),
+        checks({"be_in_set": ["a"], "action": None}, {"be_in_set": ["a"], "action": "null"}),
         checks({"be_in_set": ["a"], "default": "b"}, {"be_in_set": ["a"], "action": "default", "default": 1.5}),
         checks({"be_null": None, "ops": ["d"], "image": "before"}, {"match_json_schema": {"json_schema": {}}}),
         checks({"match_regex_list": ["a", "b"]}, {"match_regex_list": {"regex_list": ["a"], "match_on": "all"}}),

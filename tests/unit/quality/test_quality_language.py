@@ -87,6 +87,14 @@ def test_every_part_of_a_file_becomes_what_it_says() -> None:
     assert len(rules.every_rule()) == 13
 
 
+@pytest.mark.parametrize("word", ["null", "'null'", "~"])
+def test_the_action_null_needs_no_quotes(word: str) -> None:
+    (rule,) = load(f"table: t\ncolumns: {{a: [{{be_in_set: [1], action: {word}}}]}}", "t.yaml").rules
+    assert rule.action is Action.NULL
+    (rule,) = load(f"table: t\ndefaults: {{action: {word}}}\ncolumns: {{a: [{{be_in_set: [1]}}]}}", "t.yaml").rules
+    assert rule.action is Action.NULL
+
+
 def test_every_part_counts_for_the_version() -> None:
     versions = {load(FILE, "a.yaml").version}
     for old, new in [
