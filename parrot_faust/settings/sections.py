@@ -87,7 +87,8 @@ class KuduSection(Section, frozen=True, kw_only=True):
 class HBaseSection(Section, frozen=True, kw_only=True):
     """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions.
 
-    `tls` is for both: HBase's `hbase.thrift.ssl.enabled`.
+    `http` is for servers with `hbase.regionserver.thrift.http`, the only ones to which HBase's own
+    `hbase.thrift.ssl.enabled` applies; `tls` without it is for a proxy that ends TLS in front of them.
     """
 
     thrift: str
@@ -95,6 +96,7 @@ class HBaseSection(Section, frozen=True, kw_only=True):
     table: str = "{schema}.{table}"
     family: str = "d"
     timeout_s: float = 5.0
+    http: bool = False
     tls: Tls | None = None
 
 

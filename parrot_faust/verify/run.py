@@ -12,6 +12,7 @@ import msgspec
 
 from agents.rule_book import RuleBook, RuleEntry, read_rule_files
 from models import TableSchema
+from parrot_faust.errors import SettingsError
 from parrot_faust.names import Names
 from parrot_faust.settings import Settings
 from parrot_faust.verify import catalogue
@@ -90,6 +91,10 @@ class Verification:
             secured = (there.encryption, there.require_authentication, there.sasl_protocol)
             self._readers["kudu"] = Reader("kudu", Kudu, there.masters, READ_TIMEOUT_S, *secured)
         if (thrift := settings.sinks.hbase) is not None:
+            if thrift.http:
+                raise SettingsError(
+                    "parrot verify reads HBase's Thrift servers over sockets, not HTTP (sinks.hbase.http)"
+                )
             self._readers["hbase"] = Reader("hbase", HBase, thrift.thrift, READ_TIMEOUT_S, thrift.tls)
         self.plans: dict[str, TablePlan] = {}
 

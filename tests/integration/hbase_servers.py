@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from parrot_faust.distribution.components.base import LOOPBACK, Context
 from parrot_faust.distribution.components.hbase import OPENS
 from parrot_faust.distribution.fetch import Cache, Silent
 from parrot_faust.distribution.java import java
+from parrot_faust.distribution.lock import bundle
 from parrot_faust.distribution.state import State
 
 START_S = 90.0
@@ -75,33 +76,41 @@ class ThriftServer:
 
 
 @contextmanager
-def running(local: Local, folder: Path) -> Iterator[tuple[ThriftServer, ThriftServer]]:
-    """Both servers, of the first API and of the second."""
+def running(
+    local: Local, folder: Path, more: Mapping[str, object] | None = None
+) -> Iterator[tuple[ThriftServer, ThriftServer]]:
+    """Both servers, of the first API and of the second. With `more` settings of HBase they may still look for it."""
     state = State.load(local.folder)
     cache = Cache(local.cache)
     context = Context(state, cache, java(cache, Silent()))
-    _configure(folder, state)
-    command = [*context.jvm(192, *OPENS), "-cp", f"{folder}:{context.class_path('hbase')}"]
+    _configure(folder, state, more or {})
+    class_path = context.class_path("hbase")
+    if more is not None:
+        cache.ensure(bundle("hbase-http"), Silent())
+        class_path = f"{context.class_path('hbase-http')}:{class_path}"
+    command = [*context.jvm(192, *OPENS), "-cp", f"{folder}:{class_path}"]
     servers = ThriftServer(command, folder, "thrift"), ThriftServer(command, folder, "thrift2")
     try:
         for server in servers:
             server.start()
         for server in servers:
             server.wait()
-        _wait_for_tables(servers[0].port)
+        if more is None:
+            _wait_for_tables(servers[0].port)
         yield servers
     finally:
         for server in servers:
             server.kill()
 
 
-def _configure(folder: Path, state: State) -> None:
-    settings = {
+def _configure(folder: Path, state: State, more: Mapping[str, object]) -> None:
+    settings: dict[str, object] = {
         "hbase.zookeeper.quorum": LOOPBACK,
         "hbase.zookeeper.property.clientPort": state.port("hbase-zookeeper"),
         "hbase.regionserver.thrift.ipaddress": LOOPBACK,
         "hbase.thrift.info.port": -1,
         "hbase.thrift.server.socket.read.timeout": IDLE_S * 1000,
+        **more,
     }
     entries = "".join(
         f"<property><name>{key}</name><value>{value}</value></property>" for key, value in settings.items()

@@ -37,13 +37,16 @@ class Servers:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Servers]:
-    """Start both below `folder`, wait until a tablet server is known to the master, end both afterwards."""
+def running(folder: Path, *flags: str) -> Iterator[Servers]:
+    """Start both below `folder` with these flags, wait until a tablet server is known to the master, end both
+    afterwards.
+    """
     root = _binaries(folder)
     ports = _free_ports(4)
     master_address = f"127.0.0.1:{ports[0]}"
-    master = _start(root, folder, "master", ports[0], ports[1])
-    tablets = _start(root, folder, "tserver", ports[2], ports[3], f"--tserver_master_addrs={master_address}")
+    master = _start(root, folder, "master", ports[0], ports[1], *flags)
+    own = f"--tserver_master_addrs={master_address}"
+    tablets = _start(root, folder, "tserver", ports[2], ports[3], own, *flags)
     try:
         _wait(master_address, (master, tablets), folder)
         yield Servers((master_address,), master, tablets)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from typing import Any
 
 import happybase
 from Hbase_thrift import AlreadyExists, Hbase  # a module that exists once happybase has been imported
 from Hbase_thrift import IOError as HBaseIOError
+from thriftpy2.http import THttpClient
 from thriftpy2.protocol import TCyBinaryProtocolFactory
 from thriftpy2.thrift import TClient, TException
 from thriftpy2.transport import TCyBufferedTransportFactory, TSocket, TSSLSocket, TTransportException
@@ -22,6 +24,7 @@ from parrot_faust.sinks.hbase.shape import api
 __all__ = ["NAME", "AlreadyExists", "HBaseIOError", "Servers", "unavailable"]
 
 NAME = "hbase"
+FAILURES = (OSError, TException, HTTPException)
 SHARE = 0.9  # of the time left, for a socket's time-out: it is noticed a little late, and what follows takes time too
 
 
@@ -55,10 +58,10 @@ class Servers:
         try:
             connection.open()
             yield connection
-        except (OSError, TException) as error:
+        except FAILURES as error:
             raise unavailable(error) from None
         finally:
-            with suppress(OSError, TException):
+            with suppress(*FAILURES):
                 connection.close()
 
     def write(self, method: str, deadline: float, *arguments: Any) -> Any:
@@ -70,7 +73,7 @@ class Servers:
                 return getattr(writer, method)(*arguments)
             except api.TIOError:
                 raise
-            except (OSError, TException) as error:
+            except FAILURES as error:
                 self.close()  # it may hold half an answer
                 # A server that was started again, or ended an idle connection, is only found out by the next call.
                 # Sending again does no harm: a row carries its version.
@@ -85,7 +88,7 @@ class Servers:
         """Let go of the kept connection; never raises."""
         writer, self._writer, self._socket = self._writer, None, None
         if writer is not None:
-            with suppress(OSError, TException):
+            with suppress(*FAILURES):
                 writer.close()
 
     def _connected(self, deadline: float) -> Any:
@@ -95,7 +98,7 @@ class Servers:
             transport = TCyBufferedTransportFactory().get_transport(socket)
             try:
                 transport.open()
-            except (OSError, TException) as error:
+            except FAILURES as error:
                 raise unavailable(error) from None
             self._socket = socket
             self._writer = TClient(api.THBaseService, TCyBinaryProtocolFactory().get_protocol(transport))
@@ -105,6 +108,10 @@ class Servers:
     def _socket_to(self, name: str, wait_ms: int) -> Any:
         """A socket, not connected yet, to the server that a setting names."""
         host, port = address(getattr(self._settings, name), name)
+        if self._settings.http:
+            # Without keeping connections alive: a kept one has the time-out of the call that made it.
+            scheme = "http" if self._context is None else "https"
+            return THttpClient(f"{scheme}://{host}:{port}/", wait_ms, ssl_context_factory=lambda: self._context)
         if self._context is None:
             return TSocket(host, port, socket_timeout=wait_ms)
         return TSSLSocket(host, port, socket_timeout=wait_ms, ssl_context=self._context)

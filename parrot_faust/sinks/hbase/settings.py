@@ -28,8 +28,8 @@ class HBaseTableSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class HBaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`thrift` is the first Thrift API's server (tables and scans), `thrift2` the second one's (writes with a version
     a row), each as host:port. `table` is a template with the fields database, schema, table and prefix. `timeout_s`
-    bounds every call that has a later deadline; `tls` is how both servers are talked to, in the clear without it. Raise
-    SettingsError when a value can't be meant.
+    bounds every call that has a later deadline; `tls` is how both servers are talked to, in the clear without it, and
+    `http` says that they speak Thrift over HTTP. Raise SettingsError when a value can't be meant.
     """
 
     thrift: str
@@ -37,6 +37,7 @@ class HBaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     table: str = "{schema}.{table}"
     family: str = "d"
     timeout_s: float = 5.0
+    http: bool = False
     tls: Tls | None = None
     tables: dict[str, HBaseTableSettings] = {}
 
