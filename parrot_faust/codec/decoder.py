@@ -61,7 +61,8 @@ class Decoder:
 
     def decode(self, topic: str, records: Sequence[Record]) -> Decoded:
         """Decode records of one topic, in order. Never raises for what a record holds."""
-        read = self._topic(topic).change
+        reader = self._topic(topic)
+        read = reader.change
         decoded = Decoded([], [])
         current: TableSchema | None = None
         changes: list[Change] = []
@@ -69,7 +70,7 @@ class Decoder:
             try:
                 outcome = read(index, record)
             except TerminalError as error:
-                decoded.failures.append(Failure(index, record.offset, error))
+                decoded.failures.append(Failure(index, record.offset, reader.located(record, error)))
                 continue
             if outcome is True:
                 decoded.tombstones += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from models import Change, Column, Op, TableSchema
+from models import Change, Column, Op, TableSchema, key_text
 from parrot_faust.codec.event import NOWHERE, Event
 from parrot_faust.codec.form import Form
 from parrot_faust.codec.jsons.described import Described, EnvelopePayload, FlattenedPayload
@@ -15,7 +15,7 @@ from parrot_faust.codec.registered import Registered
 from parrot_faust.codec.shape import Shape
 from parrot_faust.codec.table import Binding, Bindings
 from parrot_faust.codec.unset import Row
-from parrot_faust.errors import DecodeError, TableRefused
+from parrot_faust.errors import DecodeError, TableRefused, TerminalError
 
 _NO_KEY = "its records have no message key; name its key columns under key: in the settings, or leave the table out"
 _BARE_KEY = "its message keys name no columns; name its key columns under key: in the settings, or leave the table out"
@@ -74,6 +74,19 @@ class Topic:
         if None in values:
             raise DecodeError(f"{names[values.index(None)]}: a key column is null")
         return binding.schema, Change(op, index, record.offset, event.time_us, values, event.before, after, unset)
+
+    def located(self, record: Record, error: TerminalError) -> TerminalError:
+        """The error, with the table and the row's key where the record says it and the error does not."""
+        if type(error) is not DecodeError:
+            return error
+        return DecodeError(f"{self._name}: {self._key_text(record)}{error}")
+
+    def _key_text(self, record: Record) -> str:
+        try:
+            key, data = self._key(record.key)
+            return f"key ({key_text(key.names, key.read(data))}): " if key.names else ""
+        except TerminalError:
+            return ""  # the key can't be read either, and the error of the value says more
 
     def _event(self, data: bytes) -> Event | None:
         if data[:1] == b"\x00":

@@ -60,9 +60,12 @@ def integer(value: int) -> int:
 
 
 def micros(value: int) -> int:
-    """Microseconds since the epoch that no overflow has made: below the first day only minus infinity is taken."""
-    if value < FIRST_US and value != MINUS_INFINITY_US:
-        raise DecodeError(f"{value} us is before any calendar: a moment beyond 64 bits of microseconds, wrapped round")
+    """Microseconds since the epoch that no overflow has made.
+
+    Debezium makes a moment beyond 64 bits the greatest number, or wraps it round if it has a fraction of a second.
+    """
+    if not FIRST_US <= value < INT64_MAX and value != MINUS_INFINITY_US:
+        raise DecodeError(f"{value} us is in no calendar: it stands for a moment beyond 64 bits of microseconds")
     return value
 
 

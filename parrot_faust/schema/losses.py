@@ -193,6 +193,14 @@ LOSSES: tuple[Loss, ...] = (
         "keep the zone in a column of its own",
     ),
     Loss(
+        "placeholder",
+        Place.WORKER,
+        "text, bytes and arrays",
+        "all",
+        "a value that is exactly __debezium_unavailable_value: Debezium marks with it what an update left as it was",
+        "none: the connector's unavailable.value.placeholder must stay as it is",
+    ),
+    Loss(
         "decimal-text",
         Place.KUDU,
         "numeric without scale, with more than 38 digits, or with a scale above the precision; money",

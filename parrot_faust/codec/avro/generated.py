@@ -37,8 +37,11 @@ _SMALL = {
     How.MILLIS: "((n >> 1) ^ -(n & 1)) * 1000",
     How.NANOS: "((n >> 1) ^ -(n & 1)) // 1000",
 }
-#: What is below these is looked at closely; nearly no value is.
-_LOWEST = {How.DAYS: (values.FIRST_DAY, values.day), How.MICROS: (values.FIRST_US, values.micros)}
+#: What is not between these is looked at closely; nearly no value is.
+_USUAL = {
+    How.DAYS: (values.FIRST_DAY, values.INFINITY_DAY, values.day),
+    How.MICROS: (values.FIRST_US, values.INFINITY_US, values.micros),
+}
 
 
 class _Source:
@@ -224,9 +227,9 @@ def _column(source: _Source, shape: Shape, name: str, target: str) -> None:
     if shape.base in INTEGER_BITS:
         source.add("n = b[p]; p += 1", "if n > 127:")
         source.add(f"    {target}, p = {source.give(_wide_of(shape.base, how))}(b, p, n)")
-        if how in _LOWEST:
-            lowest, look = _LOWEST[how]
-            source.add(f"    if {target} < {lowest}:", f"        {target} = {source.give(look)}({target})")
+        if how in _USUAL:
+            low, high, look = _USUAL[how]
+            source.add(f"    if not {low} <= {target} <= {high}:", f"        {target} = {source.give(look)}({target})")
         source.add("else:", f"    {target} = {_SMALL[how]}")
     elif shape.base is Base.BOOLEAN:
         source.add(f"{target} = bools[b[p]]; p += 1")
@@ -281,7 +284,7 @@ def _variable_decimal(source: _Source, target: str) -> None:
 
 def _wide_of(base: Base, how: How) -> wide.Wide:
     read = _WIDE[INTEGER_BITS[base]]
-    if how in (How.AS_IS, *_LOWEST):
+    if how in (How.AS_IS, *_USUAL):
         return read
     convert = values.micros_of_millis if how is How.MILLIS else values.micros_of_nanos
 

@@ -247,6 +247,7 @@ def test_a_text_that_is_no_moment_is_refused(text: str) -> None:
         (Field("v", "int32", "io.debezium.time.Date"), -2_440_589),
         # 294276-12-31, PostgreSQL's last moment, is beyond 64 bits of microseconds: Debezium wraps it round.
         (Field("v", "int64", "io.debezium.time.MicroTimestamp"), -9_223_372_036_853_775_810),
+        (Field("v", "int64", "io.debezium.time.MicroTimestamp"), 2**63 - 1),
         (Field("v", "string", "io.debezium.time.IsoTime"), "25:00:00Z"),
         (Field("v", "bytes", DECIMAL, scale=10**9, precision=2 * 10**9), b"\x01"),
     ],
@@ -255,6 +256,14 @@ def test_what_no_column_can_hold_is_refused(form: str, field: Field, raw: Any) -
     table = table_of(field)
     (failure,) = decoder_of(table).decode(TOPIC, records(getattr(table, form)("c", None, {"id": 1, "v": raw}))).failures
     assert isinstance(failure.error, DecodeError)
+
+
+@pytest.mark.parametrize("form", ["avro", "described"])
+def test_a_value_that_is_refused_is_named_with_table_key_and_column(form: str) -> None:
+    table = table_of(Field("v", "int64", "io.debezium.time.MicroTimestamp"))
+    batch = records(getattr(table, form)("c", None, {"id": 7, "v": 2**63 - 1}))
+    (failure,) = decoder_of(table).decode(TOPIC, batch).failures
+    assert str(failure.error).startswith(f"{TOPIC}: key (id=7): after.v: {2**63 - 1} us is in no calendar")
 
 
 def test_integers_of_fewer_bits_are_bounded_in_avro_too() -> None:
