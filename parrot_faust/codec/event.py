@@ -52,6 +52,11 @@ NO_ENVELOPE = (
     "ExtractNewRecordState, set format: flattened)"
 )
 
+DOCUMENTS = (
+    "a change event of MongoDB, whose documents are text without columns: let the connector flatten them with "
+    "ExtractNewDocumentState and set format: flattened"
+)
+
 
 def op_of(text: Any) -> Op:
     """The operation that an envelope's `op` names."""
@@ -121,6 +126,8 @@ def row_shape(envelope: Shape) -> Shape | None:
         if envelope.field("message") is None:
             raise DecodeError("not a Debezium change event: it has no field 'after'")
         return None
+    if after.base is Base.STRING:
+        raise DecodeError(DOCUMENTS)
     if after.base is not Base.STRUCT:
         raise DecodeError(f"after: a row must be a struct, not {after.base}")
     if before is not None and [(name, each.base) for name, each in before.fields] != [

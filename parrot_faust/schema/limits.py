@@ -24,6 +24,11 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit("a decimal column", "as declared, up to 38 digits; any other is text", "any number of digits"),
     Limit("text", "valid Unicode, NUL included; lone surrogates are refused", "the same"),
+    Limit(
+        "a column's name",
+        "1 to 256 bytes; from JSON without quotation marks, backslashes and control characters",
+        "the same from JSON; any other",
+    ),
     Limit("columns of a table", "300", "any number"),
     Limit("a key column", "no boolean, real or double precision", "any"),
     Limit("a row with all its values", "`delivery.chunk_bytes`, 900,000 bytes unless set", "the same"),

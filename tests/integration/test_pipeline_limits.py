@@ -16,6 +16,7 @@ from pipelines import STORES, Pipeline, eventually, pipeline
 from sources import make_topic
 
 from models import Kind
+from parrot_faust.demo.leftovers import drop_targets
 from parrot_faust.distribution import Addresses
 
 CELL = 64 * 1024  # Kudu's, in bytes
@@ -44,6 +45,7 @@ def run(distribution: Addresses, tmp_path_factory: pytest.TempPathFactory) -> It
         columns = json.dumps({"n": "decimal(38,2)", "f": "float64", "i": "int64", "t": "string", "id": "int64"})
         made.worker(f"tables: {{{made.topic('raw')}: {{key: [id], columns: {columns}}}}}")
         yield made
+    drop_targets(distribution, {f"{made.name}.raw"})
 
 
 def _cells(run: Pipeline) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from models import Column, Kind
 from parrot_faust.codec import flattened, values
-from parrot_faust.codec.event import NOWHERE, OPS, Event, check, op_of, time_of, with_unset
+from parrot_faust.codec.event import DOCUMENTS, NOWHERE, OPS, Event, check, op_of, time_of, with_unset
 from parrot_faust.codec.jsons import declared, typed
 from parrot_faust.codec.jsons.declared import Declared
 from parrot_faust.codec.shape import MAX_FIELDS
@@ -74,7 +74,7 @@ class PlainReader:
         self._layouts: dict[tuple[str, ...], _Layout] = {}
         self._wordy: dict[tuple[str, ...], _Layout] = {}
         self._current: _Layout | None = None
-        self._flat: dict[tuple[Column, ...], flattened.Layout] = {}
+        self._flat: dict[tuple[Column, ...], tuple[flattened.Layout, Unset]] = {}
 
     def read(self, data: bytes) -> Event | None:
         """Return the event, None for JSON's null. Raise DecodeError that names the field."""
@@ -104,7 +104,7 @@ class PlainReader:
             event = self._event(layout, struct) if self._envelope else self._flat_event(layout, struct)
         except UnicodeDecodeError as error:
             raise typed.explain(error) from None
-        return with_unset(event, layout.unset) if layout.unset.maybe(data) else event
+        return with_unset(event, layout.unset) if self._envelope and layout.unset.maybe(data) else event
 
     def key(self, names: tuple[str, ...], tree: Mapping[str, Any]) -> Row:
         """A message key's canonical values, by its columns' types. Raise DecodeError that names the field."""
@@ -142,8 +142,10 @@ class PlainReader:
     def _flat_event(self, layout: _Layout, struct: Any) -> Event:
         flat = self._flat.get(layout.columns)
         if flat is None:
-            flat = self._flat[layout.columns] = flattened.Layout(layout.columns)
-        return flat.event(layout.after(struct))
+            made = flattened.Layout(layout.columns)
+            flat = self._flat[layout.columns] = made, Unset(made.columns)  # fewer columns than the record has fields
+        rows, unset = flat
+        return with_unset(rows.event(layout.after(struct)), unset)
 
     def _layout_of(self, tree: Any) -> _Layout:
         """The layout for an event's row, having learned from it what is new."""
@@ -152,6 +154,8 @@ class PlainReader:
         images = [tree]
         if self._envelope:
             op_of(tree.get("op"))
+            if "updateDescription" in tree or isinstance(tree.get("after"), str):
+                raise DecodeError(DOCUMENTS)
             images = [image for name in ("after", "before") if isinstance(image := tree.get(name), dict)]
             if not images:
                 # A truncate or a message has no row; a broken event fails when it is decoded.
