@@ -135,8 +135,33 @@ def meaning_of(name: str, shape: Shape) -> Meaning:
     return meaning
 
 
+# What Java makes of a byte above 127 that is taken for a character with its sign.
+_SIGNED_BYTES = 0xFF80
+
+
+def column_name(field: str) -> str:
+    """The column that a field is named after.
+
+    Debezium 3.3.2 has names right in a snapshot. From PostgreSQL's log it takes every byte of their UTF-8 for a
+    character of its own, those above 127 with their sign: U+FFC3 U+FFB8 stand for the two bytes of one letter.
+    """
+    if field.isascii() or not any(ord(letter) >= _SIGNED_BYTES for letter in field):
+        return field
+    try:
+        return bytes(_byte(ord(letter)) for letter in field).decode()
+    except ValueError:
+        return field  # it is really named so
+
+
+def _byte(code: int) -> int:
+    if code < 0x80 or _SIGNED_BYTES <= code <= 0xFFFF:
+        return code & 0xFF
+    raise ValueError(code)
+
+
 def column_of(name: str, shape: Shape) -> Column:
     """The column that a field makes."""
+    name = column_name(name)
     meaning = meaning_of(name, shape)
     if meaning.how is How.DECIMAL:
         if (zeros := whole_digits(shape)) is not None:

@@ -152,6 +152,14 @@ LOSSES: tuple[Loss, ...] = (
     ),
     Loss("bits-length", Place.CONNECTOR, "varbit", "all", "zeros at the beginning, as in a number", "none"),
     Loss(
+        "names-log",
+        Place.CONNECTOR,
+        "tables whose own name is not ASCII",
+        "all",
+        "in the log their name is garbled: changes come under another topic, without key, and are refused there",
+        "ASCII names of tables (columns may have any: the worker reads their names in both spellings)",
+    ),
+    Loss(
         "identity-index",
         Place.CONNECTOR,
         "tables with a primary key and `replica identity using index` of another index",

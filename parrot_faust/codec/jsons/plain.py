@@ -9,6 +9,7 @@ import msgspec
 
 from models import Column, Kind
 from parrot_faust.codec import flattened, values
+from parrot_faust.codec.columns import column_name
 from parrot_faust.codec.event import DOCUMENTS, NOWHERE, OPS, Event, check, op_of, time_of, with_unset
 from parrot_faust.codec.jsons import declared, typed
 from parrot_faust.codec.jsons.declared import Declared
@@ -189,17 +190,27 @@ class PlainReader:
         for name, value in image.items():
             if value is None or name in self._declared:
                 continue
+            column = column_name(name)
+            if column in self._declared:  # the same column, whose name the log spells otherwise
+                if name not in self._types:
+                    self._forget()
+                    self._types[name] = self._types[column]
+                continue
             known = self._types.get(name)
             if known is not None and not (known.column.kind is Kind.INT64 and type(value) is float):
                 continue
             if known is None and len(self._types) >= MAX_FIELDS:
                 raise DecodeError(f"the topic's events have more than {MAX_FIELDS} different fields")
             kind, wire, convert, semantic = _INFERRED[type(value)]
-            self._types[name] = Declared(Column(name, kind, semantic=semantic), wire, convert)
-            self._layouts.clear()
-            self._wordy.clear()
-            self._flat.clear()
-            self._current = None
+            self._types[name] = Declared(Column(column, kind, semantic=semantic), wire, convert)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Make the layouts anew: what they were made of has changed."""
+        self._layouts.clear()
+        self._wordy.clear()
+        self._flat.clear()
+        self._current = None
 
 
 def _field(name: str, known: Declared | None, *, words: bool) -> typed.Field:

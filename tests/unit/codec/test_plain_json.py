@@ -96,6 +96,18 @@ def test_a_delete_before_anything_else_has_its_key() -> None:
     assert (segment.changes[0].op, segment.changes[0].key) == (Op.DELETE, (7,))
 
 
+@pytest.mark.parametrize("columns", [{}, {"日本": "int64", "ø.π": "int64"}])
+def test_names_that_debezium_spells_otherwise_in_the_log_are_the_same_columns(columns: dict[str, str]) -> None:
+    log = {"id": 2, "\uffc3\uffb8.\uffcf\uff80": 5, "\uffe6\uff97\uffa5\uffe6\uff9c\uffac": 6}
+    batch = [event({"id": 1, "ø.π": 3, "日本": 4}), event(log), event({"id": 3, "ﾃ": 7})]
+    decoded = Decoder(columns={TOPIC: columns}).decode(TOPIC, batch)
+    assert not decoded.failures, str(decoded.failures)
+    names = [column.name for column in decoded.segments[0].schema.columns]
+    assert names == ["id", "ø.π", "日本"]
+    assert rows(decoded) == [(1, 3, 4), (2, 5, 6), (3, 7)]
+    assert [column.name for column in decoded.segments[-1].schema.columns] == ["id", "ﾃ"]
+
+
 @pytest.mark.parametrize(
     ("declared", "raw", "kind", "value"),
     [
