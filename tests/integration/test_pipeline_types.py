@@ -100,7 +100,6 @@ def test_every_value_of_every_type_comes_back_as_sql_has_it(run: Pipeline, capsy
         run.sql(statement)
     run.sql("create table wide (id int primary key, " + ", ".join(f'"{c.name}" {c.type}' for c in COLUMNS) + ")")
     _fill(run, 0)
-    worker = run.worker(_settings(run), topics=rf"{run.name}[a-h]\..*")
     for capture in CAPTURES:
         name = f"{run.name}{capture.letter}"
         config = connector.config(run.addresses, name, [f"{run.name}.wide"], capture.form, prefix=name)
@@ -112,6 +111,7 @@ def test_every_value_of_every_type_comes_back_as_sql_has_it(run: Pipeline, capsy
         return run.broker.count(topics) == rows * len(CAPTURES)
 
     eventually(snapshots)
+    worker = run.worker(_settings(run), topics=rf"{run.name}[a-h]\..*")
     _fill(run, LOGGED)
 
     def applied() -> Any:
