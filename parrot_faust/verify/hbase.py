@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from parrot_faust import tls
+from parrot_faust.errors import SinkUnavailable
 from parrot_faust.tls import Tls
 from parrot_faust.verify.hashing import Batch, decode_key, encode_key
 from parrot_faust.verify.plan import TablePlan
@@ -31,6 +32,14 @@ class HBase:
         self._connection = None
 
     def _missing(self, plan: TablePlan) -> bool:
+        """Asked before all else, so a kept connection that the server has ended meanwhile is found out here."""
+        reused = self._connection is not None
+        try:
+            return not self._connected().exists(plan.targets["hbase"])
+        except SinkUnavailable:
+            self.close()
+            if not reused:
+                raise
         return not self._connected().exists(plan.targets["hbase"])
 
     def unlike(self, _plan: TablePlan) -> dict[str, str]:

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from parrot_faust.errors import SinkUnavailable
+from parrot_faust.verify.hbase import HBase
+from parrot_faust.verify.plan import ColumnPlan, TablePlan
+from parrot_faust.verify.stored import Logical
 from parrot_faust.verify.thrift import Connection
 
 NAMES = [b"d:id", b"d:name", b"d:note"]
@@ -92,3 +95,30 @@ def test_a_server_that_goes_away_within_an_answer_is_not_taken_for_the_end() -> 
     whole = rows_answer(ROWS)
     with server(OPENED, whole[: len(whole) // 2]) as address, pytest.raises(SinkUnavailable):
         list(Connection(address, 5).scan("t", b"d", NAMES))
+
+
+def names_answer(*tables: bytes) -> bytes:
+    body = b"\x0f" + struct.pack(">h", 0) + b"\x0b" + struct.pack(">i", len(tables)) + b"".join(map(text, tables))
+    return answer(b"getTableNames", body)
+
+
+def test_a_connection_that_the_server_ended_while_it_was_idle_is_made_anew() -> None:
+    plan = TablePlan("s.p.t", "p", "t", (ColumnPlan("id", Logical.INT32, "int4", "integer"),), 1, {"hbase": "t"})
+    row = rows_answer([(b"1", {b"d:id": b"\0\0\0\1"})])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):  # each connection is ended after one question
+                accepted, _ = listener.accept()
+                with accepted:
+                    for data in (names_answer(b"t"), row):
+                        accepted.recv(65_536)
+                        accepted.sendall(data)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        store = HBase(f"127.0.0.1:{listener.getsockname()[1]}", 5)
+        assert store.fetch(plan, [(1,)]) == {(1,): (1,)}
+        assert store.fetch(plan, [(1,)]) == {(1,): (1,)}
+        store.close()
+        thread.join(5)
