@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,8 +14,8 @@ from parrot_faust.verify.differences import Row
 from parrot_faust.verify.held import Held
 from parrot_faust.verify.plan import TablePlan
 from parrot_faust.verify.report import Kind as How
-from parrot_faust.verify.report import Reason, RowDifference, StoreDifference
-from parrot_faust.verify.stored import Logical
+from parrot_faust.verify.report import Reason, RowDifference, StoreDifference, Value, shown
+from parrot_faust.verify.stored import Logical, without_zeros
 
 #: What rules see of a column.
 KINDS = {
@@ -34,24 +34,49 @@ KINDS = {
     Logical.MOMENT: Kind.TIMESTAMP,
 }
 
-#: Says which dropping rule a source row (not masked) breaks, and its version; None when none does.
-Dropper = Callable[[Row], tuple[str, str] | None]
+
+class Ruled(NamedTuple):
+    """What the rules do with a source row. `replaced` are the values that they put in, as text, by column; it is None
+    where they drop the row. `decimals` are the columns of numbers.
+    """
+
+    rule: str
+    version: str
+    replaced: Mapping[str, str | None] | None
+    decimals: frozenset[str] = frozenset()
+
+    def puts_in(self, value: Value, store: str) -> bool:
+        """Whether a store's value is the one that is put in; of a decimal the number, whose scale is the column's."""
+        replaced = self.replaced or {}
+        if value.column not in replaced:
+            return False
+        mine, theirs = replaced[value.column], value.stores.get(store)
+        if value.column in self.decimals and mine is not None and theirs is not None:
+            return without_zeros(mine) == without_zeros(theirs)
+        return mine == theirs
+
+
+#: Says what the rules do with a source row (not masked); None when they let it pass as it is, or leave a record behind.
+Ruler = Callable[[Row], Ruled | None]
+
+
+_EXPLAINING = (Action.DROP, Action.DEFAULT, Action.NULL)
 
 
 def explained(
     difference: RowDifference,
     held: Sequence[Held],
-    dropped: tuple[str, str] | None,
+    ruled: Ruled | None,
     uncaptured: frozenset[str],
 ) -> RowDifference:
     """The difference with a reason for every store where there is one.
 
-    `held` are the key's last records if they were held back, `dropped` the rule that drops the source's row,
+    `held` are the key's last records if they were held back, `ruled` says what the rules do with the source's row,
     `uncaptured` the source's columns that no change has carried yet.
     """
     return msgspec.structs.replace(
         difference,
-        stores=tuple(_store(store, difference, held, dropped, uncaptured) for store in difference.stores),
+        stores=tuple(_store(store, difference, held, ruled, uncaptured) for store in difference.stores),
     )
 
 
@@ -59,7 +84,7 @@ def _store(
     store: StoreDifference,
     difference: RowDifference,
     held: Sequence[Held],
-    dropped: tuple[str, str] | None,
+    ruled: Ruled | None,
     uncaptured: frozenset[str],
 ) -> StoreDifference:
     for record in held:
@@ -69,9 +94,15 @@ def _store(
                 return msgspec.structs.replace(store, reason=Reason.QUARANTINED, detail=detail)
             detail = f"{record.place}: {record.error}"
             return msgspec.structs.replace(store, reason=Reason.DEAD_LETTER, detail=detail)
-    if dropped is not None:
-        detail = f"by rule {dropped[0]} version {dropped[1]}, which the source's row breaks"
+    if ruled is not None and ruled.replaced is None:
+        detail = f"by rule {ruled.rule} version {ruled.version}, which the source's row breaks"
         return msgspec.structs.replace(store, reason=Reason.DROPPED, detail=detail)
+    if ruled is not None and store.kind is How.DIFFERS:
+        # Only what the rule has put in: any other value is as wrong as without it.
+        differing = [value for value in difference.values if _differs(value, store.store)]
+        if all(ruled.puts_in(value, store.store) for value in differing):
+            detail = f"{ruled.rule} version {ruled.version}"
+            return msgspec.structs.replace(store, reason=Reason.REPLACED, detail=detail)
     if store.kind is How.DIFFERS and _columns(store.store, difference) <= uncaptured:
         detail = "the source sends a new column with the row's next change"
         return msgspec.structs.replace(store, reason=Reason.SCHEMA_HELD, detail=detail)
@@ -79,23 +110,29 @@ def _store(
 
 
 def _columns(store: str, difference: RowDifference) -> set[str]:
-    return {value.column for value in difference.values if value.stores.get(store) != value.source}
+    return {value.column for value in difference.values if _differs(value, store)}
 
 
-def dropper(plan: TablePlan, rules: RuleSet | None) -> Dropper | None:
+def _differs(value: Value, store: str) -> bool:
+    return value.stores.get(store) != value.source
+
+
+def ruler(plan: TablePlan, rules: RuleSet | None) -> Ruler | None:
     """What runs a table's rules over rows of the source as `plan.unmasked()` reads them; None when it has no rules.
 
-    Rules on the image before a change, and on columns that are not compared, can't be run again: what they dropped
-    stays unexplained.
+    Rules on the image before a change, and on columns that are not compared, can't be run again: what they did stays
+    unexplained.
     """
     if rules is None or not rules.rules:
         return None
     columns = tuple(Column(column.name, KINDS[column.logical]) for column in plan.columns)
-    schema = TableSchema.of(plan.topic, columns, tuple(column.name for column in plan.key))
-    compiled = compile_rules(rules, schema)
+    names = [column.name for column in columns]
+    compiled = compile_rules(rules, TableSchema.of(plan.topic, columns, tuple(column.name for column in plan.key)))
     decimals = [place for place, column in enumerate(plan.columns) if column.logical is Logical.DECIMAL]
 
-    def drops(row: Row) -> tuple[str, str] | None:
+    exact = frozenset(names[place] for place in decimals)
+
+    def run(row: Row) -> Ruled | None:
         values: list[Any] = list(row)
         for place in decimals:
             if values[place] is not None:
@@ -103,13 +140,19 @@ def dropper(plan: TablePlan, rules: RuleSet | None) -> Dropper | None:
         for op in (Op.UPDATE, Op.CREATE, Op.READ):
             change = Change(op, 0, 0, 0, row[: plan.keys], None, tuple(values))
             for _, mask in compiled.scan([change]):
-                failures = compiled.explain(change, mask)
                 # Of several failed rules the strictest decides: one that quarantines leaves its record behind.
-                if compiled.action(mask) is Action.DROP:
-                    return next(failure.rule for failure in failures if failure.action is Action.DROP), rules.version
+                action, failures = compiled.settle(change, mask)
+                if action in _EXPLAINING and change.after is not None:
+                    rule = next(failure.rule for failure in failures if failure.action is action)
+                    put_in = {
+                        name: shown(format(new, "f") if isinstance(new, Decimal) else new)
+                        for name, new, old in zip(names, change.after, values, strict=True)
+                        if new is not old
+                    }
+                    return Ruled(rule, rules.version, None if action is Action.DROP else put_in, exact)
         return None
 
-    return drops
+    return run
 
 
 def uncaptured(plan: TablePlan, shapes: Mapping[str, TableSchema]) -> frozenset[str]:

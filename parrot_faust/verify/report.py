@@ -29,6 +29,7 @@ class Reason(StrEnum):
 
     QUARANTINED = "quarantined"
     DROPPED = "dropped"
+    REPLACED = "replaced by a rule"
     DEAD_LETTER = "dead letter"
     SCHEMA_HELD = "schema change held"
     UNEXPLAINED = "unexplained"

@@ -18,7 +18,7 @@ from parrot_faust.settings import Settings
 from parrot_faust.verify import catalogue
 from parrot_faust.verify.broker import Broker, Found
 from parrot_faust.verify.differences import Key, row_difference
-from parrot_faust.verify.explain import dropper, explained, uncaptured
+from parrot_faust.verify.explain import explained, ruler, uncaptured
 from parrot_faust.verify.hbase import HBase
 from parrot_faust.verify.held import Held, Keys, held_of
 from parrot_faust.verify.kudu import Kudu
@@ -304,8 +304,8 @@ class Verification:
             return []
         keys = [each.key for each in settled.differ]
         held: dict[Key, list[Held]] = held_of(plan, keys, self._broker, self._names, Keys(self._schema_of))
-        drops = dropper(plan.unmasked(), self._rules().in_force(plan.topic))
-        own = self.source.fetch(plan.unmasked(), keys) if drops is not None else {}
+        rules = ruler(plan.unmasked(), self._rules().in_force(plan.topic))
+        own = self.source.fetch(plan.unmasked(), keys) if rules is not None else {}
         new = uncaptured(plan, shapes)
         rows = []
         for each in settled.differ:
@@ -313,8 +313,8 @@ class Verification:
             if difference is None:
                 continue
             row = own.get(each.key)
-            dropped = drops(row) if drops is not None and row is not None else None
-            rows.append((each.key, explained(difference, held.get(each.key, ()), dropped, new)))
+            ruled = rules(row) if rules is not None and row is not None else None
+            rows.append((each.key, explained(difference, held.get(each.key, ()), ruled, new)))
         return rows
 
 

@@ -10,7 +10,7 @@ from parrot_faust.names import Names
 from parrot_faust.quality import load
 from parrot_faust.verify.broker import Found
 from parrot_faust.verify.differences import row_difference
-from parrot_faust.verify.explain import dropper, explained
+from parrot_faust.verify.explain import Ruled, explained, ruler
 from parrot_faust.verify.held import Held, Keys, held_of
 from parrot_faust.verify.plan import ColumnPlan, TablePlan
 from parrot_faust.verify.report import Reason, RowDifference
@@ -73,16 +73,47 @@ def test_a_rule_that_drops_explains_a_row_that_breaks_it(action: str, price: str
         f"version: 1\ntable: shop.public.t\ncolumns: {{price: [{{be_between: {{min_value: 0}}, action: {action}}}]}}\n",
         "rules.yaml",
     )
-    drops = dropper(PLAN, rules)
-    assert drops is not None
-    found = drops((1, price, None))
+    run = ruler(PLAN, rules)
+    assert run is not None
+    found = run((1, price, None))
     assert (found is not None) is expected
     if found is not None:
-        assert found[1] == rules.version
+        assert (found.version, found.replaced) == (rules.version, None)
+        assert reasons(explained(difference(), (), found, frozenset())) == [Reason.DROPPED, Reason.DROPPED]
+
+
+def test_a_rule_that_puts_in_another_value_explains_exactly_that_value() -> None:
+    rules = load(
+        "version: 1\ntable: shop.public.t\n"
+        "columns: {price: [{be_between: {min_value: 5}, action: default, default: '1.00'}]}\n",
+        "rules.yaml",
+    )
+    run = ruler(PLAN, rules)
+    assert run is not None
+    found = run(SOURCE)
+    assert found is None  # what was put in breaks the rule itself: the row is quarantined, which leaves a record
+    ruled = Ruled("price between", "v", {"price": "1.00"})
+    assert reasons(explained(difference(), (), ruled, frozenset())) == [Reason.REPLACED, Reason.REPLACED]
+    other = Ruled("price between", "v", {"price": "3.00"})
+    assert reasons(explained(difference(), (), other, frozenset())) == [Reason.UNEXPLAINED, Reason.UNEXPLAINED]
+
+
+def test_what_a_rule_puts_in_is_found_by_running_it() -> None:
+    rules = load(
+        "version: 1\ntable: shop.public.t\n"
+        "columns: {price: [{be_between: {max_value: 1.5}, action: default, default: 1}]}\n",
+        "rules.yaml",
+    )
+    run = ruler(PLAN, rules)
+    assert run is not None
+    found = run(SOURCE)
+    assert found is not None
+    assert found.replaced == {"price": "1"}
+    assert reasons(explained(difference(), (), found, frozenset())) == [Reason.REPLACED, Reason.REPLACED]
 
 
 def test_without_rules_nothing_is_dropped() -> None:
-    assert dropper(PLAN, None) is None
+    assert ruler(PLAN, None) is None
 
 
 class Topics:
