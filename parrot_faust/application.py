@@ -53,6 +53,7 @@ FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in with
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
 STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
 STOP_POLL_S = 0.02
+LAST_COMMIT_S = 3.0
 LARGEST_MESSAGE = 15 << 20  # a held record with its headers, below the 16 MB that the held topic takes
 #: A consumer whose partitions all wait for a sink fetches nothing, which is no reason to leave the group.
 MAX_POLL_INTERVAL_S = 7 * 86_400.0
@@ -361,7 +362,11 @@ class Parts:
         deadline = time.monotonic() + STOP_WAIT_S
         while (self.busy or (self.changes and self.changes.confirming)) and time.monotonic() < deadline:  # noqa: ASYNC110 - counted elsewhere
             await asyncio.sleep(STOP_POLL_S)
-        await self.app.consumer.commit()
+        try:
+            # A worker that crashed may have lost its consumer's thread already, and nobody would ever answer.
+            await asyncio.wait_for(self.app.consumer.commit(), LAST_COMMIT_S)
+        except TimeoutError:
+            log.warning("the last offsets could not be committed; what they cover is read again")
 
     async def close(self) -> None:
         """End the sinks' processes and let go of connections."""

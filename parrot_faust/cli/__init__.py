@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -9,6 +10,9 @@ import click
 
 from parrot_faust import __version__
 from parrot_faust.errors import ParrotError
+
+#: What a disk answers that takes nothing more: no fault of the program's.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # command -> module of this package and the click command in it. Loading on demand keeps `parrot --help` instant.
 COMMANDS = {
@@ -61,4 +65,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except ParrotError as error:
         click.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        what = "make room, or name another folder in PARROT_STATE or PARROT_CACHE, and run the command again"
+        click.secho(f"error: {error.strerror}{where}; {what}", fg="red", err=True)
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from faust.types.tuples import TP
 
+from parrot_faust import application
 from parrot_faust.application import ParrotApp, configured_app, create_app
 from parrot_faust.errors import SettingsError
 from parrot_faust.own_packages import refuse_others
@@ -239,3 +241,22 @@ async def test_chunks_wait_also_for_a_store_that_has_been_away_from_the_start(
     assert lag() == [20, 0]
     consumer.ledger.settle(first)
     assert lag() == [10, 0]
+
+
+async def test_a_worker_ends_though_nobody_answers_its_last_commit(
+    app: ParrotApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Dead:
+        """A consumer whose thread has crashed."""
+
+        def stop_flow(self) -> None:
+            pass
+
+        async def commit(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(application, "LAST_COMMIT_S", 0.05)
+    monkeypatch.setattr(app, "consumer", Dead())
+    async with asyncio.timeout(10):
+        await app.parts.finish()
+    assert "could not be committed" in caplog.text

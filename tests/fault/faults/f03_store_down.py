@@ -15,6 +15,7 @@ from parrot_faust.demo.worker import Worker
 AWAY_S = 300.0
 QUICK_AWAY_S = 25.0
 SAMPLE_S = 2.0
+DELIVERY = "retry_first_s: 0.3, retry_cap_s: 1.0"  # the session as by default: the worker must stay in its group
 LAG_OF_OTHER_S = 30.0  # within which the other store must show what was made while this one is away
 #: What may come on top of a worker's memory: what its settings let wait for a store (64 MB), read and decoded.
 MORE_MEMORY = 200 << 20
@@ -22,9 +23,10 @@ MORE_MEMORY = 200 << 20
 
 def run(world: World, fault: Fault) -> Result:
     """Kudu's servers are killed, then HBase's are cut off without a word; and each comes back."""
-    with world.scene(fault.number, fault.title, fault.firings(world)) as scene:
+    title = fault.title.replace("5 minutes", f"{QUICK_AWAY_S:.0f} s") if world.quick else fault.title
+    with world.scene(fault.number, title, fault.firings(world)) as scene:
         proxies = [scene.proxy(world.addresses.hbase_thrift), scene.proxy(world.addresses.hbase_thrift2)]
-        worker, *_ = scene.begin(thrift=proxies[0].address, thrift2=proxies[1].address)
+        worker, *_ = scene.begin(delivery=DELIVERY, thrift=proxies[0].address, thrift2=proxies[1].address)
         scene.wait_made(300)
 
         def kill() -> None:

@@ -13,10 +13,11 @@ from faults.f04_poison import check_letters, pour
 from parrot_faust.demo.worker import Worker
 
 CLOSED_S = 20.0
-#: As the worker makes them, but for what closes them: one copy, and two wanted for a write.
+#: As the worker makes them, but for what closes them: no batch of records is smaller than that.
 OPEN = {"retention.ms": "-1", "max.message.bytes": str(16 << 20)}
-CLOSED = {**OPEN, "min.insync.replicas": "2"}
-SIGNS = ("NotEnoughReplicas", "stopping:")  # a worker that waits says why, one that stops says so
+CLOSED = {**OPEN, "max.message.bytes": "60"}
+STOPS = "stopping:"
+SIGNS = ("MessageSizeTooLarge", STOPS)  # a worker that waits says why, one that stops says so
 
 
 def run(world: World, fault: Fault) -> Result:
@@ -54,14 +55,15 @@ def _close(scene: Scene, worker: Worker, topics: list[str], poison: list[Entry])
     else:
         held = f"{scene.run.app}.held"
         waiting = sum(end - committed.get(place, 0) for place, end in tapes.ends([held]).items())
-        scene.check(waiting >= 3, f"only {waiting} held records are not committed, though 3 could not be filed")
+        # A worker may stop at the first one; the others are then not on their way yet, and their offsets not committed.
+        scene.check(waiting >= 1, "every held record is committed, though none of the last could be filed")
     scene.check(len(tapes.read(topics)) == letters_before, "something was written to a closed topic")
     scene.check(any(sign in scene.log() for sign in SIGNS), "no worker says that the topic can't be written to")
     for topic in topics:
         tapes.configure(topic, OPEN)
-    if not worker.running:
-        status = worker.stop()
-        scene.check(status != 0, "the worker stopped with status 0")
+    if STOPS in worker.log.read_text(errors="replace"):
+        status = scene.ended(worker, timeout_s=30)
+        scene.check(status not in (0, None), f"the worker stopped with status {status}")
         worker = scene.worker()
     scene.healed()
     return worker
