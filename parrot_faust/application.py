@@ -306,6 +306,9 @@ class Parts:
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            if self.app.should_stop:  # what it asked was cut off, and is asked again by whoever comes next
+                log.info("sending dead letters again was cut off by the end of the worker: %r", error)
+                return
             log.exception("sending dead letters again failed in a way nobody foresaw; the worker stops")
             self.fatal(error)
             raise

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from parrot_faust.transport.batch import Record
@@ -19,7 +19,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Stalled(KafkaError):
-    """The broker has records and did not send them in time."""
+    """The broker has records and did not send them in time, or nobody waits for them any more."""
 
     retriable = True
 
@@ -33,6 +33,7 @@ class RecordReader:
     def __init__(self, brokers: Sequence[str], connection: Mapping[str, Any] = _NOTHING) -> None:
         self._brokers, self._connection = list(brokers), connection
         self._consumer: AIOKafkaConsumer | None = None
+        self._closed = False
         self._known: dict[str, frozenset[int]] = {}
         self._turn = asyncio.Lock()
 
@@ -88,7 +89,8 @@ class RecordReader:
         return found
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection, for good: what is still being read ends with an error."""
+        self._closed = True
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
@@ -126,9 +128,13 @@ class RecordReader:
                     position = await client.position(tp)
         except TimeoutError:
             raise Stalled(f"{tp.topic}[{tp.partition}]: no record at offset {before} came") from None
+        except ConsumerStoppedError:
+            raise Stalled("the reader was closed") from None
         return records, position
 
     async def _connected(self) -> AIOKafkaConsumer:
+        if self._closed:
+            raise Stalled("the reader was closed")
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._brokers,

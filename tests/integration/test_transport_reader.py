@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from transport_apps import Cluster, clusters, values
 
 from parrot_faust.distribution import Addresses
@@ -58,6 +59,14 @@ async def test_a_range_is_read_from_where_it_begins_to_where_it_ends(cluster: Cl
     assert await offsets(reader, topic, 3_000, 9_999) == [3_000], "what came meanwhile is there"
     assert await reader.bounds(f"{topic}.none", 0) == (0, 0)
     assert await reader.partitions(topic) == [0]
+
+
+async def test_a_reader_that_was_closed_connects_no_more(cluster: Cluster, reader: RecordReader) -> None:
+    topic = await cluster.kafka.topic("source")
+    assert await reader.bounds(topic, 0) == (0, 0)
+    await reader.close()
+    with pytest.raises(KafkaError):
+        await reader.bounds(topic, 0)
 
 
 async def test_a_large_record_is_read_whole(cluster: Cluster, reader: RecordReader) -> None:
