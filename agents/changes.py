@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from agents.held_images import HeldImages, image_names, long_values
 from agents.judging import PASSING, Judge, Judged
 from agents.outbox import Outbox
+from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import Places, SchemaBook, SeenIn
 from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema, key_text
@@ -31,7 +32,7 @@ from parrot_faust.delivery.images import Images
 from parrot_faust.delivery.order import settle_changes
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
-from parrot_faust.delivery.versions import VersionClock, floor_of
+from parrot_faust.delivery.versions import VersionClock
 from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused, UnknownSchema
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
@@ -129,6 +130,7 @@ class Changes:
         committed_note: CommittedNote,
         confirmed: Callable[[str, int], int | None],
         images: HeldImages,
+        reserved: ReservedVersions,
         fatal: Callable[[BaseException], None],
         log: Any,
         jitter: Callable[[], float],
@@ -137,7 +139,7 @@ class Changes:
         self._schemas = schemas
         self._outbox, self._names, self._targets = outbox, names, targets
         self._stats, self._committed_note, self._confirmed = stats, committed_note, confirmed
-        self._images, self._masking = images, masking
+        self._images, self._reserved, self._masking = images, reserved, masking
         self._fatal, self._log, self._jitter = fatal, log, jitter
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
@@ -202,6 +204,7 @@ class Changes:
                 return False
             work.segments.popleft()
             await self._take_segment(work, lane, segment, judged, mask, places)
+        await self._reserve(lane, work.batch)  # of a batch with no change that could be decoded
         await self._take_failures(work, work.decoded)
         task = asyncio.create_task(self._settle(work, work.decoded, str(lane.clock.last), lane.settling))
         lane.settling = task
@@ -262,16 +265,26 @@ class Changes:
         if lane is None or lane.generation != batch.generation or batch.first < lane.next_offset:
             # Newly assigned, or read again from the committed offset: versions begin where that commit left them.
             committed = await self._committed_note(*key)
-            floor = floor_of(committed[1]) if committed else 0
             if lane is not None and lane.waiting is not None:
                 lane.waiting.cancel()  # what it holds is read again, here or by another worker
             if lane is not None and lane.generation == batch.generation:
-                images = lane.images
+                images, reserved = lane.images, lane.clock.reserved
                 images.rewind(batch.first)
             else:
                 images = await self._images.load(*key, batch.generation, batch.first)
-            lane = self._lanes[key] = _Lane(batch.generation, batch.first, VersionClock(floor), images)
+                reserved = await self._reserved.load(*key, batch.generation)
+            clock = VersionClock.begun(committed[1] if committed else "", reserved)
+            lane = self._lanes[key] = _Lane(batch.generation, batch.first, clock, images)
         return lane
+
+    async def _reserve(self, lane: _Lane, batch: Batch) -> None:
+        """Return when the broker knows a version that none given so far is above. Nothing has to be done nearly always.
+
+        The commit's note is not enough: a topic that is deleted takes it along, and a store keeps its tombstones.
+        """
+        if (reserved := lane.clock.reserve()) is not None:
+            await self._reserved.store(batch.topic, batch.partition, reserved)
+            lane.clock.reserved = reserved
 
     async def learn_schemas(self, records: Sequence[CodecRecord]) -> None:
         """Ask the registry, until it answers, for the schemas that the decoder lacks to read these records."""
@@ -315,6 +328,7 @@ class Changes:
             versions = lane.clock.advance(change.time_us for change in changes)
         else:
             versions = [work.versions[change.index] for change in changes]
+        await self._reserve(lane, work.batch)
 
         held = await self._hold_back(work, judged, changes, versions, mask)
         if mask:  # rules have seen the original values, nothing after them does

@@ -24,6 +24,7 @@ from agents.dead_letters import DeadLetters
 from agents.held_images import HeldImages
 from agents.letters import Redrive
 from agents.outbox import Outbox
+from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook, read_rule_files
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
@@ -131,6 +132,7 @@ class Parts:
                     settings.topics.partitions,
                     {"cleanup.policy": "compact", "max.message.bytes": str(16 << 20)},
                 ),
+                TopicPlan(names.versions, settings.topics.partitions, {"cleanup.policy": "compact"}),
                 TopicPlan(names.rules, 1, {"cleanup.policy": "compact"}),
                 TopicPlan(names.schemas, 1, {"retention.ms": "-1"}),
                 TopicPlan(names.anchor, 1, {}),
@@ -138,7 +140,7 @@ class Parts:
                 TopicPlan(names.resolved, 1, {"cleanup.policy": "compact"}),
             ]
         )
-        self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images))
+        self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images, names.versions))
         self.sources = await self.find_topics()
         self.source_channel.topics = [*self.source_channel.topics, *self.sources]
         await asyncio.gather(*(process.start() for process in self.processes.values()))
@@ -186,6 +188,7 @@ class Parts:
             stats=self.stats,
             confirmed=lambda topic, partition: self.app.consumer.confirmed(topic, partition),
             images=HeldImages(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
+            reserved=ReservedVersions(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
             committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
             fatal=self.fatal,
             log=log,
@@ -284,7 +287,8 @@ class Parts:
     # -- beside the agents -------------------------------------------------------------------------------------------
 
     async def follow_topics(self) -> None:
-        """Take in source topics that appear while the worker runs."""
+        """Take in source topics that appear while the worker runs, and those that are deleted and made again."""
+        gone: set[str] = set()
         while not self.app.should_stop:
             await self.app.sleep(FIND_TOPICS_S)
             try:
@@ -292,11 +296,18 @@ class Parts:
             except (KafkaError, OSError) as error:
                 log.warning("topics can't be listed now: %s", error)
                 continue
+            missing = {topic for topic in self.sources if topic not in found}
+            if lost := sorted(missing - gone):
+                log.warning("source topics are gone: %s; what came of them stays in the stores", ", ".join(lost))
+            if back := sorted(gone - missing):
+                log.info("source topics are made again: %s", ", ".join(back))
+            gone = missing
             new = [topic for topic in found if topic not in self.sources]
             if new:
                 log.info("new source topics: %s", ", ".join(new))
                 self.sources += new
-                self.subscribe(new)
+            if new or lost or back:
+                self.subscribe([topic for topic in self.sources if topic not in gone])
 
     async def send_again(self) -> None:
         """Send dead letters again as they are asked for."""
@@ -314,10 +325,13 @@ class Parts:
             raise
 
     def subscribe(self, topics: list[str]) -> None:
-        """Grow the subscription of the agent `changes`."""
+        """Let the agent `changes` have these topics.
+
+        A topic that is gone must go from the subscription too: the consumer looks for it at once only when it is new.
+        """
         for channel in self.app.topics:
             if self.names.anchor in channel.topics:
-                channel.topics = [*channel.topics, *(topic for topic in topics if topic not in channel.topics)]
+                channel.topics = [self.names.anchor, *topics]
         self.app.topics._flag_changes()
 
     def snapshot(self) -> dict[str, Any]:

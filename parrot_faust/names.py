@@ -49,6 +49,11 @@ class Names:
         return f"{self.app}.verifications"
 
     @property
+    def versions(self) -> str:
+        """Up to which version each source partition may have used, keyed by source partition."""
+        return f"{self.app}.versions"
+
+    @property
     def anchor(self) -> str:
         """An empty topic that the source agent subscribes to when no source topic exists yet."""
         return f"{self.app}.sources"
@@ -78,7 +83,7 @@ class Names:
         if topic in (self.redrive, self.resolved):
             return True
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
-        own = (self.held, self.rules, self.schemas, self.images, self.verifications, self.anchor)
+        own = (self.held, self.rules, self.schemas, self.images, self.versions, self.verifications, self.anchor)
         return topic in own or topic.startswith((self.writes(""), self.dead(""), self.quarantine("")))
 
 

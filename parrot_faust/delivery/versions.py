@@ -34,11 +34,11 @@ class VersionClock:
         return cls(floor_of(note) if _is_version(note) else reserved, reserved)
 
     def reserve(self, ahead: int = AHEAD_US) -> int | None:
-        """Up to which version all must be reserved before those given so far are used; None when they already are."""
-        if self.last <= self.reserved:
-            return None
-        self.reserved = self.last + ahead
-        return self.reserved
+        """Up to which version all is to be reserved before those given so far are used; None when they already are.
+
+        Set `reserved` to it once that is done.
+        """
+        return self.last + ahead if self.last > self.reserved else None
 
     def advance(self, times_us: Iterable[int]) -> list[int]:
         """Return a version for each change, given the source commit times in source order."""

@@ -142,7 +142,7 @@ class Reader:
             changes = [record.change for record in run if record.change]
             versions = lane.clock.advance(change.time_us for change in changes)
             if (reserved := lane.clock.reserve(self._ahead)) is not None:
-                self._broker.reserved[lane.partition] = reserved
+                self._broker.reserved[lane.partition] = lane.clock.reserved = reserved
             for change, version in zip(changes, versions, strict=True):
                 self._check_version(lane, change.offset, version)
             rows = [row_of(change, version) for change, version in zip(changes, versions, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import itertools
 import json
@@ -29,6 +30,7 @@ from agent_stubs import (
 from agents.changes import Changes, Targets
 from agents.held_images import HeldImages
 from agents.outbox import Outbox
+from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook, SchemaSeen, history_of
 from models import RowOp, Stage
@@ -48,6 +50,7 @@ class World:
     """The agent among stubs."""
 
     producer: Producer = field(default_factory=Producer)
+    reservations: Producer = field(default_factory=Producer)
     batches: Batches = field(default_factory=Batches)
     stats: Stats = field(default_factory=lambda: Stats(lambda: 1_700_000_000.0))
     fatal: list[BaseException] = field(default_factory=list)
@@ -85,6 +88,7 @@ class World:
             committed_note=committed_note,
             confirmed=lambda _topic, _partition: None,
             images=HeldImages(outbox, NAMES, lambda: 4, no_images),
+            reserved=ReservedVersions(Outbox(self.reservations, NAMES), NAMES, lambda: 4, self.read_reserved),
             fatal=self.fatal.append,
             log=LOG,
             jitter=lambda: 0.0,
@@ -95,6 +99,9 @@ class World:
         book = SchemaBook(outbox, NAMES, self.stats, lambda: 5)
         book.attach(self.producer.histories)
         return book
+
+    async def read_reserved(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
+        return [(sent.key, sent.value) for sent in self.reservations.to(topic) if sent.partition == partition]
 
     def counts(self) -> dict[str, int]:
         counts: dict[str, int] = self.stats.snapshot()["sources"].get(TOPIC, {})
@@ -347,6 +354,40 @@ async def test_within_a_generation_the_clock_just_goes_on(world: World) -> None:
     world.notes[TOPIC, 0] = (0, str(TIME_US * 2))
     await changes.take(world.batches.of([event(1)]))
     assert [row.version for row in world.producer.rows()] == [TIME_US, TIME_US + 1000]
+
+
+async def test_versions_are_reserved_at_the_broker_before_the_first_row_is_sent(world: World) -> None:
+    world.reservations.prompt = False
+    taking = asyncio.create_task(world.changes().take(world.batches.of([event(0)])))
+    await turns(50)
+    assert world.reservations.sent
+    assert world.producer.rows() == []
+    world.reservations.confirm()
+    await taking
+    assert [row.version for row in world.producer.rows()] == [TIME_US]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["by the same worker", "by another one"])
+async def test_a_topic_made_anew_has_versions_above_all_of_before_though_the_broker_forgot_the_note(
+    world: World, restarted: bool
+) -> None:
+    changes = world.changes()
+    await changes.take(world.batches.of([event(0), event(1), event(2)]))
+    behind = event(0, time_ms=1_000)  # the new database's clock is years behind
+    await (world.changes() if restarted else changes).take(world.batches.of([behind], generation=1 + restarted))
+    *before, again = [row.version for row in world.producer.rows()]
+    assert len(before) == 3
+    assert again > max(before)
+    assert len(world.reservations.sent) == 2
+
+
+async def test_reading_again_from_a_note_reserves_nothing_anew(world: World) -> None:
+    changes = world.changes()
+    await changes.take(world.batches.of([event(0), event(1)]))
+    world.notes[TOPIC, 0] = (1, str(TIME_US))
+    await world.changes().take(world.batches.of([event(1)], generation=2))
+    assert [row.version for row in world.producer.rows()] == [TIME_US, TIME_US + 1000, TIME_US + 1000]
+    assert len(world.reservations.sent) == 1
 
 
 async def test_rows_of_a_snapshot_do_not_count_for_the_time_until_visible(world: World) -> None:

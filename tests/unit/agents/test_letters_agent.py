@@ -16,6 +16,7 @@ from agents.changes import Changes, Targets
 from agents.held_images import HeldImages
 from agents.letters import Redrive
 from agents.outbox import Outbox
+from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook, SchemaSeen
 from models import Asked, DeadLetter, Fate, Place, RedriveRequest, Resolution, Stage
@@ -106,6 +107,7 @@ class World:
             committed_note=committed_note,
             confirmed=lambda _topic, _partition: self.committed,
             images=HeldImages(outbox, NAMES, lambda: 4, no_images),
+            reserved=ReservedVersions(Outbox(Producer(), NAMES), NAMES, lambda: 4, no_images),
             fatal=lambda error: pytest.fail(repr(error)),
             log=LOG,
             jitter=lambda: 0.0,

@@ -64,3 +64,29 @@ def test_floor_is_read_from_the_note(note: str, floor: int) -> None:
 def test_note_of_another_tool_is_no_floor(note: str) -> None:
     # Neither an error, which would stop the worker for good, nor a version that no store has room for.
     assert floor_of(note) == 0
+
+
+def test_versions_are_reserved_ahead_once_and_not_again_until_that_is_used_up() -> None:
+    clock = VersionClock()
+    clock.advance([NOW])
+    assert clock.reserve(1_000) == NOW + 1_000
+    assert clock.reserve(1_000) == NOW + 1_000  # it was not done yet
+    clock.reserved = NOW + 1_000
+    assert clock.reserve(1_000) is None
+    clock.advance([NOW + 1_000])
+    assert clock.reserve(1_000) is None
+    clock.advance([NOW + 1_001])
+    assert clock.reserve(1_000) == NOW + 2_001
+
+
+def test_clock_begins_at_the_note_and_without_one_above_all_that_was_reserved() -> None:
+    assert VersionClock.begun("17", NOW).advance([5]) == [18]
+    assert VersionClock.begun("0", NOW).advance([5]) == [5]
+    for lost in ("", "of another tool"):
+        assert VersionClock.begun(lost, NOW).advance([5]) == [NOW + 1]
+
+
+def test_clock_that_began_without_a_note_reserves_anew_before_its_first_version_is_used() -> None:
+    clock = VersionClock.begun("", NOW)
+    clock.advance([5])
+    assert clock.reserve(1_000) == NOW + 1_001
