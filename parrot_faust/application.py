@@ -28,7 +28,7 @@ from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook, read_rule_files
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
-from parrot_faust import __version__
+from parrot_faust import __version__, recovery
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import ParrotError, SettingsError
@@ -73,6 +73,11 @@ class ParrotApp(faust.App):
         except SettingsError as error:  # what only other settings can help: a line, and no trace
             log.critical("stopping: %s", error)
             raise SystemExit(f"parrot: {error}") from None
+        self.add_future(self.parts.watch_recovery())
+
+    def recovery_failed(self, error: ParrotError) -> None:
+        """Told of a table that can't be read back."""
+        self.parts.fatal(error)
 
     async def on_stop(self) -> None:
         await self.parts.finish()
@@ -334,6 +339,26 @@ class Parts:
                 channel.topics = [self.names.anchor, *topics]
         self.app.topics._flag_changes()
 
+    async def watch_recovery(self) -> None:
+        """End the worker where its tables do not come back, instead of waiting in silence."""
+
+        async def answers() -> bool:
+            try:
+                await self.admin.topics()
+            except (KafkaError, OSError):
+                return False
+            return True
+
+        await recovery.watch(
+            missing=lambda: recovery.missing(self.app),
+            answers=answers,
+            failed=self.fatal,
+            log=log,
+            now=time.monotonic,
+            sleep=self.app.sleep,
+            should_stop=lambda: bool(self.app.should_stop),
+        )
+
     def snapshot(self) -> dict[str, Any]:
         """The worker's state as plain data."""
         view = self.stats.snapshot()
@@ -405,6 +430,8 @@ def create_app(settings: Settings) -> ParrotApp:
         broker_credentials=faust_credentials(client_options(settings)),
         datadir=settings.state,
         store="memory://",
+        GlobalTable=recovery.WatchedTable,
+        Topic=recovery.WatchedTopic,
         autodiscover=False,
         topic_disable_leader=True,
         topic_replication_factor=settings.topics.replicas,
