@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from models import Column, Kind, Row, RowOp, TableSchema
 from parrot_faust.delivery.versions import VersionClock
 from parrot_faust.distribution import Addresses, Local
 from parrot_faust.errors import SinkUnavailable
+from parrot_faust.simulation.shapes import NEW
+from parrot_faust.simulation.stores import VersionedStore
 from parrot_faust.sinks.hbase import HBaseSettings, HBaseSink, HBaseTableSettings
 from parrot_faust.sinks.hbase.cells import CELL_LIMIT
 
@@ -230,6 +233,28 @@ def test_recreated_source_whose_clock_is_behind_is_never_swallowed_by_old_tombst
     (version,) = VersionClock(old.last).advance([NOON])
     write(sink, shape, upsert(version, 2, "live"))
     assert rows(sink, shape) == [(2, "live")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_writes_of_any_version_in_any_order_end_as_in_the_store_of_the_simulation(
+    sink: HBaseSink, name: str, seed: int
+) -> None:
+    rng = random.Random(seed)
+    shape = schema(name, *NEW.columns, key=NEW.key)
+    simulated = VersionedStore("versioned", rng, refuse=(), poison=False)
+    for _ in range(25):
+        batch = []
+        for key in rng.sample(range(6), rng.randrange(1, 5)):
+            version = rng.randrange(1, 30)  # so few that many are equal
+            if rng.random() < 0.3:
+                batch.append(delete(version, key, 0))
+                continue
+            unset = (0,) if rng.random() < 0.3 else ()
+            note = None if unset or rng.random() < 0.3 else f"note {rng.random()}"
+            batch.append(upsert(version, note, 0, key, rng.choice((None, version)), None, unset=unset))
+        write(sink, shape, *batch)
+        simulated.write(shape, batch)
+        assert sorted(sink.read(shape), key=str) == sorted(simulated.rows().values(), key=str)
 
 
 # -- rows that are too large ------------------------------------------------------------------------------------------
