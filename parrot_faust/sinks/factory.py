@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,14 @@ def spec_of(kind: str, section: Any, tables: Mapping[str, Any]) -> SinkSpec:
 
         msgspec.convert(plain, HBaseSettings)
     return SinkSpec(kind, plain)
+
+
+def load(spec: SinkSpec) -> None:
+    """Import the sink's client library. It speaks to nobody, and may take longer on a busy machine than a lease."""
+    if spec.kind == "kudu":
+        importlib.import_module("kudu.client")
+    elif spec.kind == "hbase":
+        importlib.import_module("parrot_faust.sinks.hbase.sink")
 
 
 def build(spec: SinkSpec) -> Sink:

@@ -19,7 +19,7 @@ from parrot_faust import failpoints
 from parrot_faust.delivery.isolation import write_reduced
 from parrot_faust.errors import LeaseExpired, SinkUnavailable, TableRefused
 from parrot_faust.sinks.base import Sink
-from parrot_faust.sinks.factory import SinkSpec, build
+from parrot_faust.sinks.factory import SinkSpec, build, load
 
 CALL_S = 5.0  # a store call's own limit, also when the lease would allow more
 PR_SET_PDEATHSIG = 1
@@ -80,7 +80,9 @@ def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
 
 
 def identity() -> int:
-    """The process's id."""
+    """The process's id, once its client is loaded: a call that had to do that first might not end within its lease."""
+    if _spec is not None:
+        load(_spec)
     return os.getpid()
 
 

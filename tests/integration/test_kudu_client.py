@@ -13,6 +13,8 @@ from kudu_servers import Servers, running
 
 from parrot_faust.distribution.fetch import default_cache
 from parrot_faust.distribution.kudu_python import ensure_wheel
+from parrot_faust.sinks.factory import SinkSpec
+from parrot_faust.sinks.process import SinkProcess
 
 pytestmark = pytest.mark.integration
 
@@ -140,3 +142,16 @@ def test_machine_with_kudus_own_files_builds_against_them(
         assert python(servers, code).split() == [str(target / "kudu"), "True"]
     finally:
         wheel.unlink()  # it points into this test's folder and would serve nobody else
+
+
+def loaded_by(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+async def test_a_writer_process_has_loaded_the_client_before_its_first_call(servers: Servers) -> None:
+    process = SinkProcess(SinkSpec("kudu", {"masters": list(servers.masters)}), "kudu")
+    await process.start()
+    try:
+        assert "libkudu_client" in loaded_by(process.pid)
+    finally:
+        await process.stop()

@@ -265,3 +265,12 @@ def test_child_ends_with_its_parent_however_that_ends(tmp_path: Path, end: str) 
         child = int(parent.stdout.readline())
         parent.wait(PATIENCE_S)
     until(lambda: not alive(child))
+
+
+def test_client_is_loaded_while_the_process_starts_and_not_within_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading Kudu's takes seconds where the machine is busy: within a lease, no process would ever get to write."""
+    loaded: list[str] = []
+    monkeypatch.setattr(host, "_spec", SinkSpec("kudu", {}))
+    monkeypatch.setattr(host, "load", lambda spec: loaded.append(spec.kind))
+    assert host.identity() == os.getpid()
+    assert loaded == ["kudu"]
