@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,12 +100,14 @@ class PipelineReport:
 def measure_pipeline(local: Local, form: str, sinks: list[str], changes: int, say: Say) -> PipelineReport:
     """Capture `changes` into a topic by Debezium, then let one worker apply them, and count from its first batch on."""
     with tempfile.TemporaryDirectory() as folder:
-        bench = _Bench(local, Path(folder), form, sinks, changes)
+        bench = Bench(local, Path(folder), form, sinks, changes)
         with bench.captured(say) as total:
             return bench.apply(total, say)
 
 
-class _Bench:
+class Bench:
+    """A topic of changes, and workers that apply it."""
+
     def __init__(self, local: Local, folder: Path, form: str, sinks: list[str], changes: int) -> None:
         self._local, self._folder = local, folder
         self._form, self._sinks, self._changes = form, sinks, changes
@@ -112,6 +115,16 @@ class _Bench:
         self._name = f"bench{uuid.uuid4().hex[:10]}"
         self._topic = f"{self._name}.{self._name}.bench"
         self._broker = Broker(self._addresses.kafka)
+        self._app, self._watched = f"{self._name}-app", sinks
+        self._kudu: Any = None
+
+    def case(self, name: str, sinks: list[str], watched: list[str], addresses: Addresses) -> Bench:
+        """The same topic for another app, into `sinks` at `addresses`, of which `watched` are measured."""
+        made = copy(self)
+        made._app, made._folder = f"{self._name}-{name}", self._folder / name
+        made._sinks, made._watched, made._addresses = sinks, watched, addresses
+        made._folder.mkdir()
+        return made
 
     # -- capturing ---------------------------------------------------------------------------------------------------
 
@@ -159,10 +172,45 @@ class _Bench:
         self._broker.remove((self._name,))
         drop_targets(self._addresses, {f"{self._name}.bench"})
 
+    def change(self, key: int) -> None:
+        """Insert one more row at the source."""
+        with psycopg.connect(**self._addresses.postgres, autocommit=True) as database:
+            database.execute(f"set search_path to {self._name}")
+            database.execute(INSERT, (key, key))
+
+    def in_kudu(self, key: int) -> bool:
+        """Whether a row of the source is in Kudu."""
+        import kudu  # compiled for this machine: not needed to list the commands
+        from kudu.client import Client
+
+        if self._kudu is None:
+            try:
+                self._kudu = Client(list(self._addresses.kudu_masters)).table(f"{self._name}.bench")
+            except kudu.KuduNotFound:  # no worker has made it yet
+                return False
+        scanner = self._kudu.scanner()
+        scanner.add_predicate(self._kudu["id"] == key)
+        scanner.open()
+        return bool(scanner.read_all_tuples())
+
     # -- applying ----------------------------------------------------------------------------------------------------
 
     def apply(self, total: int, say: Say) -> PipelineReport:
         """Start a worker on the full topic and measure it from its first counted batch to the last applied row."""
+        with self.working(say) as worker:
+            return self.measure(worker, total, say)
+
+    @contextmanager
+    def another(self, name: str) -> Iterator[Worker]:
+        """One more worker of the same app, which is stopped afterwards."""
+        made = self.case(name, self._sinks, self._watched, self._addresses)
+        made._app = self._app
+        with made.working(lambda _: None) as worker:
+            yield worker
+
+    @contextmanager
+    def working(self, say: Say) -> Iterator[Worker]:
+        """A worker on the topic, which is stopped afterwards."""
         rules = self._folder / "quality_rules"
         rules.mkdir()
         (rules / "bench.yaml").write_text(RULES.format(topic=self._topic), encoding="utf-8")
@@ -172,14 +220,14 @@ class _Bench:
         worker.launch()
         try:
             worker.wait()
-            return self._measure(worker, total, say)
+            yield worker
         finally:
             worker.stop()
 
     def _settings(self, rules: Path, port: int) -> str:
         addresses = self._addresses
         return SETTINGS.format(
-            app=f"{self._name}-app",
+            app=self._app,
             brokers=addresses.kafka,
             state=self._folder / "state",
             port=port,
@@ -192,7 +240,8 @@ class _Bench:
             tables=DECLARED.format(topic=self._topic) if self._form == "json" else "",
         )
 
-    def _measure(self, worker: Worker, total: int, say: Say) -> PipelineReport:
+    def measure(self, worker: Worker, total: int, say: Say) -> PipelineReport:
+        """Measure a worker until all is applied in every store that is watched."""
         processes = self._processes(worker)
         first = self._first(worker)
         began, counted, cpu = time.perf_counter(), self._applied(first), _cpu(processes)
@@ -244,8 +293,8 @@ class _Bench:
         return captured
 
     def _applied(self, stats: dict[str, Any]) -> int:
-        """Changes that are in every store."""
-        sinks = [stats["sinks"][sink]["tables"].values() for sink in self._sinks]
+        """Changes that are in every store that is watched."""
+        sinks = [stats["sinks"][sink]["tables"].values() for sink in self._watched]
         applied: int = min(sum(table["applied"] for table in tables) for tables in sinks)
         return applied
 

@@ -9,8 +9,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from parrot_faust.bench.backpressure import measure_backpressure
 from parrot_faust.bench.pipeline import PipelineReport, measure_pipeline
 from parrot_faust.bench.rules import MOST_COMPILE_MS, MOST_US, measure_rules
+from parrot_faust.bench.takeover import measure_takeover
 from parrot_faust.bench.transport import TransportReport, measure_transport
 from parrot_faust.bench.verify import VerifyReport, measure_verify
 from parrot_faust.distribution import Local
@@ -75,11 +77,7 @@ def transport(rounds: int, records: int, faust_records: int, as_json: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 def pipeline(changes: int, forms: tuple[str, ...], sinks: tuple[str, ...], rounds: int, as_json: bool) -> None:
     """Measure one worker from Debezium's topic to the stores: a table of ten columns, ten rules."""
-    local = Local.here()
-    if missing := [
-        name for name in ("postgres", "kafka", "registry", "connect", *sinks) if name not in local.running()
-    ]:
-        raise DistributionError(f"{', '.join(missing)} not running; start with `parrot up`")
+    local = running("postgres", "kafka", "registry", "connect", *sinks)
     console = Console(stderr=True)
     reports = []
     with console.status("") as status:
@@ -158,6 +156,62 @@ def rules_(rows: int, great_expectations: bool, as_json: bool) -> None:
     mark = "[green]✓[/]" if report.met else "[red]✗[/]"
     console.print(f"{mark} at most {MOST_US:g} µs a row, and {MOST_COMPILE_MS:g} ms for 100 rules on 50 columns")
     console.print(report.machine, style="dim", highlight=False)
+
+
+@bench.command()
+@click.option("--changes", type=click.IntRange(10_000), default=100_000, show_default=True, help="Changes to capture.")
+@click.option("--delay", type=click.FloatRange(0.0), default=0.5, show_default=True, help="Seconds HBase is slowed by.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="How often each is measured.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def backpressure(changes: int, delay: float, rounds: int, as_json: bool) -> None:
+    """Measure what an HBase that is slow costs Kudu: every answer of it is held up on its way."""
+    local = running("postgres", "kafka", "registry", "connect", "kudu", "hbase")
+    with Console(stderr=True).status("") as status:
+        report = measure_backpressure(local, changes, delay, rounds, status.update)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        return
+    console = Console(highlight=False)
+    table = Table("Kudu, changes/s", *(f"round {number + 1}" for number in range(rounds)), box=None, header_style="dim")
+    table.add_row("alone", *(f"{rate:,.0f}" for rate in report.alone))
+    table.add_row("beside a slow HBase", *(f"{rate:,.0f}" for rate in report.beside))
+    console.print(table)
+    console.print(
+        f"{mark(report.met)} {report.ratio:.2f} × of alone (wanted {report.target:g} ×); HBase was "
+        f"{report.behind:.0%} behind by then; joined its group again {report.rejoined} times; worker's memory "
+        f"{report.memory[0] / 1e6:.0f} and {report.memory[1] / 1e6:.0f} MB"
+    )
+    console.print(report.machine, style="dim")
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="How often a worker is killed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def takeover(rounds: int, as_json: bool) -> None:
+    """Measure how long a killed worker's partitions stand still until another has them: default settings."""
+    local = running("postgres", "kafka", "registry", "connect", "kudu")
+    with Console(stderr=True).status("") as status:
+        report = measure_takeover(local, rounds, status.update)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        return
+    console = Console(highlight=False)
+    each = ", ".join(f"{seconds:.1f} s" for seconds in report.seconds)
+    console.print(f"{mark(report.met)} taken over within {report.longest:.1f} s (wanted {report.target:g} s): {each}")
+    console.print(report.machine, style="dim")
+
+
+def running(*components: str) -> Local:
+    """The local distribution. Raise DistributionError when one of these is down."""
+    local = Local.here()
+    if missing := [name for name in components if name not in local.running()]:
+        raise DistributionError(f"{', '.join(missing)} not running; start with `parrot up`")
+    return local
+
+
+def mark(met: bool) -> str:
+    """Whether a target was met, for people."""
+    return "[green]✓[/]" if met else "[red]✗[/]"
 
 
 def show_pipeline(reports: list[PipelineReport], console: Console) -> None:

@@ -159,9 +159,9 @@ class Delivery(Section, frozen=True, kw_only=True):
     chunk_bytes: int = 900_000
     retry_first_s: float = 1.0
     retry_cap_s: float = 60.0
-    session_timeout_s: float = 10.0
+    session_timeout_s: float = 8.0
     heartbeat_s: float = 2.0
-    lease_s: float = 6.0
+    lease_s: float = 5.5
     commit_interval_s: float = 1.0
 
 

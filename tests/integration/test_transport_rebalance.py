@@ -97,6 +97,18 @@ async def test_every_record_is_settled_at_least_once_while_a_member_joins_and_le
         await kafka.until_committed(kafka.prefix, topic, ends[partition], partition)
     await committed_is_applied(cluster, topic, applied)
     assert all(applied[partition] == set(range(ends[partition])) for partition in PARTITIONS)
+    for member in (first, second):
+        for partition in PARTITIONS:
+            in_order_and_once(member.of(partition))
+
+
+def in_order_and_once(batches: list[Batch]) -> None:
+    """Within a generation, no record of a partition comes twice, out of order or not at all."""
+    ends: dict[int, int] = {}
+    for batch in batches:
+        assert batch.first == ends.get(batch.generation, batch.first)
+        assert [record.offset for record in batch.records] == list(range(batch.first, batch.last + 1))
+        ends[batch.generation] = batch.last + 1
 
 
 async def test_a_batch_settled_after_its_partition_was_taken_away_commits_nothing(cluster: Cluster) -> None:

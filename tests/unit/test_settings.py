@@ -238,7 +238,7 @@ def test_unknown_name_is_refused_with_line_and_nearest_right_name(
         ("delivery: {retry_first_s: 0}", 3, "delivery.retry_first_s: 0.0 must be more than 0"),
         ("delivery: {retry_cap_s: .nan}", 3, "delivery.retry_cap_s: nan must be more than 0"),
         ("topics: {retention_days: 0}", 3, "topics.retention_days: 0 must be at least 1"),
-        ("delivery:\n  lease_s: 10.0", 4, "delivery.lease_s: must be at least two heartbeats and shorter"),
+        ("delivery:\n  lease_s: 8.0", 4, "delivery.lease_s: must be at least two heartbeats and shorter"),
         ("delivery:\n  lease_s: 3.9", 4, "delivery.lease_s: must be at least two heartbeats and shorter"),
     ],
 )  # fmt: skip
