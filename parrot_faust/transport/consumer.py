@@ -91,13 +91,23 @@ class BatchConsumer(driver.Consumer):
         records, active = await self._wait_next_records(POLL_S)
         generation = self.app.consumer_generation_id
         for tp, fetched in (records or {}).items():
-            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            if (end := self.highwater(tp)) is None:
+                continue  # a rebalance has begun this partition anew or taken it away: these are read again
+            self.app.monitor.track_tp_end_offset(tp, end)
             if self._group(tp.topic) is None:
                 handed_out = await self._records_singly(tp, fetched, active, generation)
             else:
                 handed_out = await self._records_in_batches(tp, fetched, generation)
             if handed_out < len(fetched):
                 await self._thread.put_back(tp, fetched[handed_out].offset)
+
+    def highwater(self, tp: TP) -> int | None:
+        """Where a partition ends, None while that is not known, also of one that was taken away a moment ago."""
+        try:
+            end: int | None = super().highwater(tp)
+        except AssertionError:  # aiokafka's only way of saying that the partition is not assigned
+            return None
+        return end
 
     def _may_hand_out(self, generation: int) -> bool:
         return bool(not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation)

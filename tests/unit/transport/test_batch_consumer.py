@@ -58,6 +58,27 @@ async def test_nothing_is_committed_past_a_batch_that_is_not_settled_in_whatever
                 assert consumer._notes[SOURCE] == f"note {prefix - 1}"
 
 
+async def test_records_of_a_partition_that_was_taken_away_after_the_fetch_are_left_out(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Thread:
+        def highwater(self, tp: TP) -> int:
+            assert tp != OTHER, "Partition is not assigned"
+            return 3
+
+        async def put_back(self, *_: Any) -> None:
+            raise AssertionError("what is not assigned can't be set back")
+
+    async def fetched(_: float) -> Any:
+        return {tp: [Given(n, None, b"x") for n in range(3)] for tp in (OTHER, SOURCE)}, {SOURCE, OTHER}
+
+    consumer._thread = Thread()
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    await consumer._drain_once()
+    assert [(message.value.topic, message.value.partition) for message in consumer.handed_out] == [("source", 0)]
+    assert consumer.highwater(OTHER) is None
+
+
 async def test_a_batch_settled_twice_counts_once(consumer: Any) -> None:
     first, second = await hand_out(consumer, SOURCE, 0, 20)
     first.done("once")
