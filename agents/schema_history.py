@@ -11,12 +11,14 @@ from typing import Any
 
 import msgspec
 
+from parrot_faust import failpoints
 from parrot_faust.schema.history import SchemaSeen, Terms, encoded, fold, history_of
 
 
 async def keep(stream: Any, table: MutableMapping[str, str], log: Any, terms: Terms | None = None) -> None:
     """Fold each event into its table's history; the same event twice counts once."""
     terms = terms or Terms()
+    before_record, after_record = failpoints.at("schemas.before_record"), failpoints.at("schemas.after_record")
     async for event in stream.events():
         try:
             seen = msgspec.json.decode(event.value or b"", type=SchemaSeen)
@@ -28,7 +30,9 @@ async def keep(stream: Any, table: MutableMapping[str, str], log: Any, terms: Te
         after = fold(history, seen, terms)
         if after is history:
             continue
+        before_record()
         table[seen.topic] = encoded(after)
+        after_record()
         for held in after.held[len(history.held) :]:
             log.error(
                 "%s is held at partition %d offset %d: %s; its changes wait, others go on: `parrot schema approve %s` "

@@ -28,6 +28,7 @@ _decoder = msgspec.msgpack.Decoder(Chunk)
 _sink: Sink | None = None
 _spec: SinkSpec | None = None
 _between_tables: Callable[[], None] = failpoints.at("host.between_tables")
+_after_ddl: Callable[[], None] = failpoints.at("host.after_ddl")
 #: Changes made to tables, by table and shape, that no answer has told of yet: the call that made them may have failed
 #: afterwards.
 _untold: dict[tuple[str, str], list[AppliedDdl]] = {}
@@ -63,7 +64,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 def begin(spec: SinkSpec) -> None:
     """Prepare the process: it ends with its parent, and leaves Ctrl-C to it."""
-    global _spec, _between_tables
+    global _spec, _between_tables, _after_ddl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -72,6 +73,7 @@ def begin(spec: SinkSpec) -> None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _spec = spec
     _between_tables = failpoints.at(f"{spec.kind}_host.between_tables")
+    _after_ddl = failpoints.at(f"{spec.kind}_host.after_ddl")
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
@@ -130,7 +132,9 @@ def _write_group(sink: Sink, chunks: list[Chunk], lease: float) -> list[ChunkRes
     failures: list[list[ChunkFailure]] = [[] for _ in chunks]
     untold = _untold.setdefault((schema.table, schema.fingerprint), [])
     try:
-        untold += sink.ensure(schema, _deadline(lease))
+        if done := sink.ensure(schema, _deadline(lease)):
+            untold += done
+            _after_ddl()
         untold += _write_rows(sink, schema, chunks, failures, lease)
     except TableRefused as error:
         name = type(error).__name__
