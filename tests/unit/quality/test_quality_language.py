@@ -423,3 +423,14 @@ def test_a_default_that_is_no_value_of_the_column_is_told_and_its_rows_are_quara
     made = compile_rules(rules, TableSchema.of("t", (column,), ()))
     assert [concern.rule.id for concern in made.concerns] == ([] if fits else ["c.be_null"])
     assert made.action(1) is (Action.DEFAULT if fits else Action.QUARANTINE)
+
+
+def test_a_change_that_can_not_be_mended_stays_as_it_came() -> None:
+    rules = compiled("other: [not_be_null, {be_in_set: [1], action: 'null'}]")
+    one = change(other=5)
+    came = one.after
+    action, failures = rules.settle(one, 0b10)
+    assert (action, [failure.rule for failure in failures]) == (
+        Action.QUARANTINE, ["other.be_in_set", "other.not_be_null"],
+    )  # fmt: skip
+    assert one.after == came
