@@ -17,9 +17,9 @@ from typing import Any
 
 import generated_suites as make
 import pytest
+from expectation_oracle import Oracle, Verdict
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from oracle import Oracle, Verdict
 
 from models import Change, Op
 from parrot_faust.quality.expectations import EXPECTATIONS
