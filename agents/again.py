@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from agents.changes import Changes, Lane, Targets, alike
+from agents.holding import shown
 from agents.judging import PASSING
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
@@ -123,7 +124,7 @@ class Again:
         answered: set[int] = set()
         for failure in decoded.failures:
             answered.add(failure.index)
-            text = self._changes.shown(place[0], failure.error)
+            text = shown(self._masking, place[0], failure.error)
             sent.answers.append(letters[failure.index].fate(Fate.FAILED, type(failure.error).__name__, text))
         for segment in decoded.segments:
             answered |= {change.index for change in segment.changes}
@@ -166,7 +167,7 @@ class Again:
                 continue
             if lane.images:
                 try:
-                    await self._changes.fill(source, sent.pending, lane, schema, change)
+                    await self._changes.filling.fill(source, sent.pending, lane.images, schema, change)
                 except RowTooLarge as error:
                     sent.answers.append(letter.fate(Fate.FAILED, type(error).__name__, str(error)))
                     continue

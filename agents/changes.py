@@ -17,13 +17,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agents.held_images import HeldImages, image_names, long_values
+from agents.filling import Filling
+from agents.held_images import HeldImages
+from agents.holding import dead_letter, quarantined, shown
 from agents.judging import PASSING, Judge, Judged
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import Places, SchemaBook, SeenIn
-from models import Action, Change, DeadLetter, Op, Row, RuleFailure, Stage, TableSchema, key_text
+from models import Action, Change, DeadLetter, Op, Row, TableSchema, key_text
 from parrot_faust import failpoints
 from parrot_faust.codec import Decoded, Decoder, Segment
 from parrot_faust.codec import Record as CodecRecord
@@ -33,7 +35,7 @@ from parrot_faust.delivery.order import settle_changes
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
 from parrot_faust.delivery.versions import VersionClock
-from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused, UnknownSchema
+from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
@@ -138,13 +140,14 @@ class Changes:
         self._decoder, self._registry = decoder, registry
         self._schemas = schemas
         self._outbox, self._names, self._targets = outbox, names, targets
-        self._stats, self._committed_note, self._confirmed = stats, committed_note, confirmed
+        self._stats, self._committed_note = stats, committed_note
         self._images, self._reserved, self._masking = images, reserved, masking
         self._fatal, self._log, self._jitter = fatal, log, jitter
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[bool]] = set()
         self._judge = Judge(rules, stats, log)
+        self.filling = Filling(images, masking, confirmed, targets.chunk_bytes)
         self._before_send = failpoints.at_async("changes.before_send")
         self._before_settle = failpoints.at_async("changes.before_settle")
         #: Held while a batch is taken in: whoever has it knows that nothing from a lane's next offset on was sent, and
@@ -339,7 +342,7 @@ class Changes:
         passed: list[int] = []
         for position, change in enumerate(changes):
             if position in held:
-                await self._hold_image(work, lane, schema, change, mask)
+                await self.filling.hold(work.batch, work.pending, lane.images, schema, change, mask)
                 continue
             if change.op is Op.TRUNCATE:
                 self._log.warning(
@@ -352,10 +355,10 @@ class Changes:
                 continue
             if lane.images:
                 try:
-                    await self.fill(work.batch, work.pending, lane, schema, change)
+                    await self.filling.fill(work.batch, work.pending, lane.images, schema, change)
                 except RowTooLarge as error:
                     await self._too_large(work, schema, change, versions[position], error)
-                    await self._hold_image(work, lane, schema, change, mask)
+                    await self.filling.hold(work.batch, work.pending, lane.images, schema, change, mask)
                     continue
             if change.unset and change.op is Op.CREATE:
                 self._warn_of_lost_values(schema, change)
@@ -389,59 +392,9 @@ class Changes:
                 work.settle(Outcome.DROPPED, change.offset)
             else:
                 work.settle(Outcome.QUARANTINED, change.offset)
-                letter = self._quarantined(work.batch, change, failures, versions[position], hides)
+                letter = quarantined(work.batch, change, failures, versions[position], hides)
                 work.pending.append(await self._outbox.hold(letter))
         return held
-
-    # -- values that the stores lack ---------------------------------------------------------------------------------
-
-    async def _hold_image(
-        self, work: _Work, lane: _Lane, schema: TableSchema, change: Change, mask: TableMask | None
-    ) -> None:
-        """Keep what a held change brought, for a later one that leaves it out."""
-        if change.after is None:
-            return
-        masked = mask.columns if mask else ()
-        absent = [name for position in change.unset for name in image_names(schema.columns[position].name)]
-        brought = long_values(schema, change, masked, limit=self._targets.chunk_bytes)
-        if lane.images.hold(change.key, change.offset, brought, absent):
-            await self._store_image(work.batch, work.pending, lane, change.key)
-
-    async def fill(
-        self, source: SeenIn, pending: list[Awaitable[Any]], lane: _Lane, schema: TableSchema, change: Change
-    ) -> None:
-        """Give a change that passes the values it left out and the stores lack.
-
-        Raise RowTooLarge where one of them is larger than a row may be; the change then does not pass.
-        """
-        lacking = lane.images.lacking(change.key)
-        if lacking is None:
-            return
-        for position in change.unset:
-            for name in image_names(schema.columns[position].name):
-                if isinstance(value := lacking.get(name), int):
-                    what = f"column {schema.columns[position].name}"
-                    raise RowTooLarge(schema.table, value, self._targets.chunk_bytes, what=what)
-        lane.images.passing(change.key, change.offset)
-        if change.after is not None and change.unset:
-            after, unset = list(change.after), []
-            for position in change.unset:
-                name = schema.columns[position].name
-                plain, masked = image_names(name)
-                if masked in lacking:
-                    after[position] = lacking[masked]
-                elif plain in lacking:  # also what was kept before the column was masked
-                    after[position] = self._masking.masked(schema.table, name, lacking[plain])
-                else:
-                    unset.append(position)
-            change.after, change.unset = tuple(after), tuple(unset)
-        await self._store_image(source, pending, lane, change.key)
-
-    async def _store_image(
-        self, source: SeenIn, pending: list[Awaitable[Any]], lane: _Lane, key: tuple[Any, ...]
-    ) -> None:
-        lane.images.forget(key, self._confirmed(source.topic, source.partition) or 0)
-        pending.append(await self._images.store(source.topic, source.partition, key, lane.images))
 
     def _warn_of_lost_values(self, schema: TableSchema, change: Change) -> None:
         if schema.table in self._warned:
@@ -494,7 +447,7 @@ class Changes:
         self, work: _Work, schema: TableSchema, change: Change, version: int, error: RowTooLarge
     ) -> None:
         text = error.of(key_text(schema.key, change.key))
-        letter = self._dead(work.batch, change.index, type(error).__name__, text, version)
+        letter = self._dead(work, change.index, type(error).__name__, text, version)
         work.settle(Outcome.DEAD_LETTERED, change.offset)
         work.pending.append(await self._outbox.hold(letter))
 
@@ -502,7 +455,7 @@ class Changes:
 
     async def _take_failures(self, work: _Work, decoded: Decoded) -> None:
         for failure in decoded.failures:
-            name, text = type(failure.error).__name__, self.shown(work.batch.topic, failure.error)
+            name, text = type(failure.error).__name__, shown(self._masking, work.batch.topic, failure.error)
             self._log.warning(
                 "dead letter: %s[%d] offset %d: %s: %s",
                 work.batch.topic,
@@ -513,7 +466,7 @@ class Changes:
             )
             work.settle(Outcome.DEAD_LETTERED, failure.offset)
             version = work.versions[failure.index] if work.versions else 0
-            work.pending.append(await self._outbox.hold(self._dead(work.batch, failure.index, name, text, version)))
+            work.pending.append(await self._outbox.hold(self._dead(work, failure.index, name, text, version)))
 
     async def _refuse(self, work: _Work, lane: _Lane, changes: Sequence[Change], error: TableRefused) -> None:
         """Nothing of these changes may pass."""
@@ -530,55 +483,11 @@ class Changes:
                 work.settle(Outcome.SKIPPED, change.offset)
                 continue
             work.settle(Outcome.DEAD_LETTERED, change.offset)
-            letter = self._dead(work.batch, change.index, type(error).__name__, str(error), versions[change.index])
+            letter = self._dead(work, change.index, type(error).__name__, str(error), versions[change.index])
             work.pending.append(await self._outbox.hold(letter))
 
-    def shown(self, table: str, error: Exception) -> str:
-        """An error's text as it may be shown: what a decoder says of a value may hold it."""
-        if table not in self._masking or isinstance(error, TableRefused | UnknownSchema):
-            return str(error)
-        return "the text may hold values and is left out, because the table has masked columns"
-
-    def _dead(self, batch: Batch, index: int, error: str, message: str, version: int) -> DeadLetter:
-        record = batch.records[index]
-        withheld = batch.topic in self._masking  # what can't be masked stays where it is: in the source topic
-        return DeadLetter(
-            topic=batch.topic,
-            partition=batch.partition,
-            offset=record.offset,
-            key=None if withheld else record.key,
-            value=self._masking.withheld(record.key, record.value) if withheld else record.value,
-            withheld=withheld,
-            stage=Stage.DECODE,
-            error=error,
-            message=message,
-            timestamp_ms=record.timestamp,
-            headers=() if withheld else tuple(record.headers),
-            version=version,
-        )
-
-    def _quarantined(
-        self, batch: Batch, change: Change, failures: Sequence[RuleFailure], version: int, mask: TableMask | None
-    ) -> DeadLetter:
-        record = batch.records[change.index]
-        if mask:
-            failures = mask.failures(failures)
-        return DeadLetter(
-            topic=batch.topic,
-            partition=batch.partition,
-            offset=record.offset,
-            key=mask.record_key(change) if mask else record.key,
-            value=mask.record(change) if mask else record.value,
-            masked=mask.columns if mask else (),
-            stage=Stage.CHECK,
-            error="RuleFailed",
-            message="; ".join(f"{failure.rule}: {failure.reason}" for failure in failures),
-            timestamp_ms=record.timestamp,
-            rule=",".join(failure.rule for failure in failures),
-            rules_version=failures[0].version,
-            headers=() if mask else tuple(record.headers),
-            version=version,
-        )
+    def _dead(self, work: _Work, index: int, error: str, message: str, version: int) -> DeadLetter:
+        return dead_letter(self._masking, work.batch, index, error, message, version)
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
