@@ -108,6 +108,15 @@ def _fit(
         yield from _fit(origin, schema, rows[half:], times_us[half:], letters[half:], max_bytes)
 
 
+def run_of(chunk: Chunk) -> tuple[str, str, int]:
+    """What chunks that follow one another must have in common for their rows to be reduced together.
+
+    The generation is part of it: only what one owner of a source partition sends is without gaps. Behind a row that a
+    new owner sends again, one that a former owner sends late may leave out a value that was changed in between.
+    """
+    return chunk.header.table, chunk.schema.fingerprint, chunk.header.generation
+
+
 def head_of(data: bytes) -> ChunkHead:
     """Decode a chunk's header. Raise msgspec.DecodeError when the bytes are no chunk."""
     return _head_decoder.decode(data)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from models import Chunk, Row
-from parrot_faust.delivery.chunks import head_of, row_offsets
+from parrot_faust.delivery.chunks import head_of, row_offsets, run_of
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.isolation import write_reduced
 from parrot_faust.delivery.ledger import Ledger
@@ -114,7 +114,7 @@ class Writer:
         """Write chunks; return the offsets of each that were refused."""
         decoded = [_chunks.decode(data) for data in chunks]
         failed: list[list[int]] = [[] for _ in decoded]
-        for _, run in groupby(enumerate(decoded), key=lambda pair: pair[1].schema.fingerprint):
+        for _, run in groupby(enumerate(decoded), key=lambda pair: run_of(pair[1])):
             group = list(run)
             schema = group[0][1].schema
             rows: list[tuple[int, Row]] = [(index, row) for index, chunk in group for row in chunk.rows]

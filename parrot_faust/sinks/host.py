@@ -16,6 +16,7 @@ import msgspec
 
 from models import AppliedDdl, Chunk, Row, RowFailure, TableSchema
 from parrot_faust import failpoints
+from parrot_faust.delivery.chunks import run_of
 from parrot_faust.delivery.isolation import write_reduced
 from parrot_faust.errors import LeaseExpired, SinkUnavailable, TableRefused
 from parrot_faust.sinks.base import Sink
@@ -97,7 +98,7 @@ def _write(chunks: list[Chunk], lease: float) -> Answer:
     results: list[ChunkResult] = []
     try:
         sink = _opened()
-        for _, group in groupby(chunks, key=lambda chunk: (chunk.header.table, chunk.schema.fingerprint)):
+        for _, group in groupby(chunks, key=run_of):
             if results:
                 _between_tables()
             results.extend(_write_group(sink, list(group), lease))

@@ -41,6 +41,14 @@ def test_seeds_that_once_failed_hold(seed: int) -> None:
     assert simulate([seed]).findings == []
 
 
+@pytest.mark.parametrize("seed", [500003030, 500019753])
+def test_seeds_whose_gaps_were_filled_across_owners_hold(seed: int) -> None:
+    """A row that a former owner sent late took a value it left out from a row before it that was sent again, and not
+    from the one in between.
+    """
+    assert simulate([seed]).findings == []
+
+
 def test_a_seed_gives_the_same_run_again() -> None:
     runs = [World(7), World(7)]
     for world in runs:
