@@ -302,6 +302,7 @@ class Parts:
                 log.warning("topics can't be listed now: %s", error)
                 continue
             missing = {topic for topic in self.sources if topic not in found}
+            missing |= {topic for topic in found if topic in self.sources and topic not in gone and self.unseen(topic)}
             if lost := sorted(missing - gone):
                 log.warning("source topics are gone: %s; what came of them stays in the stores", ", ".join(lost))
             if back := sorted(gone - missing):
@@ -313,6 +314,13 @@ class Parts:
                 self.sources += new
             if new or lost or back:
                 self.subscribe([topic for topic in self.sources if topic not in gone])
+
+    def unseen(self, topic: str) -> bool:
+        """Whether the consumer looked for a topic in the moment when it was deleted and not made again yet.
+
+        It looks again after minutes only, unless the topic goes from its subscription and comes back.
+        """
+        return bool(self.app.consumer.topic_partitions(topic) == 0)
 
     async def send_again(self) -> None:
         """Send dead letters again as they are asked for."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
 Address = tuple[str, int, int]  # topic, partition, offset
 Position = dict[tuple[str, int], int]
+GONE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ class Tapes:
         """Replace the configuration of a topic."""
         asyncio.run(self._configure(topic, config))
 
+    def set_back(self, group: str, position: Position) -> None:
+        """Let the group begin here again. It must have no members."""
+        asyncio.run(self._set_back(group, position))
+
+    def make(self, topic: str, partitions: int) -> None:
+        """Make a topic."""
+        asyncio.run(self._with_admin(self._make, (topic, partitions)))
+
+    def make_anew(self, topic: str, partitions: int) -> None:
+        """Delete a topic with all its records and make it again, empty."""
+        asyncio.run(self._with_admin(self._make_anew, (topic, partitions)))
+
     def read(self, topics: Iterable[str]) -> list[Entry]:
         """Every record of the topics up to their ends as they are now, partition by partition in offset order."""
         return asyncio.run(self._read(sorted(topics)))
@@ -67,7 +80,7 @@ class Tapes:
         """Put a record into a topic."""
         return asyncio.run(self._produce(topic, value, key, partition))
 
-    async def _with_admin(self, ask: Any, argument: str) -> Any:
+    async def _with_admin(self, ask: Any, argument: Any) -> Any:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._brokers)
         await admin.start()
         try:
@@ -85,6 +98,30 @@ class Tapes:
     async def _members(self, admin: Any, group: str) -> list[str]:
         (answer,) = await admin.describe_consumer_groups([group])
         return sorted(member[0] for described in answer.groups for member in described[5])
+
+    async def _set_back(self, group: str, position: Position) -> None:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, group_id=group, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(*place) for place in position])
+            await consumer.commit({TopicPartition(*place): offset for place, offset in position.items()})
+        finally:
+            await consumer.stop()
+
+    async def _make_anew(self, admin: Any, wanted: tuple[str, int]) -> None:
+        topic, _ = wanted
+        await admin.delete_topics([topic])
+        async with asyncio.timeout(GONE_S):
+            while topic in await admin.list_topics():  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.1)
+        await self._make(admin, wanted)
+
+    async def _make(self, admin: Any, wanted: tuple[str, int]) -> None:
+        topic, partitions = wanted
+        async with asyncio.timeout(GONE_S):
+            while topic not in await admin.list_topics():  # a deleted topic's name may be taken for a moment longer
+                await admin.create_topics([NewTopic(topic, partitions, 1)])
+                await asyncio.sleep(0.1)
 
     async def _configure(self, topic: str, config: dict[str, str]) -> None:
         async def ask(admin: Any, name: str) -> None:

@@ -7,10 +7,11 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -121,9 +122,13 @@ class Scene:
         form: str = "avro",
         delivery: str = QUICK_DELIVERY,
         more: str = "",
+        capture: Mapping[str, str] = MappingProxyType({}),
         **settings: Any,
     ) -> list[Worker]:
-        """Make and capture the tables, start workers, wait until both stores are equal, and begin the load."""
+        """Make and capture the tables, start workers, wait until both stores are equal, and begin the load.
+
+        `capture` is added to the connector's configuration, `more` and `settings` to the workers'.
+        """
         for statement in self.work.create():
             self.run.sql(statement)
         for table in self.work.tables:
@@ -131,7 +136,7 @@ class Scene:
         with self.run.database.pipeline():
             for statement, values in self.work.initial():
                 self.run.sql(statement, *values)
-        self.run.capture(form=form)
+        self.run.capture(form=form, **capture)
         made = [self.worker(failpoints, delivery=delivery, more=more, **settings) for _ in range(workers)]
         self.caught_up(GIVE_UP_S)
         self.start_load()
@@ -231,7 +236,7 @@ class Scene:
         with self.run.database.pipeline():
             for statement, values in self.work.marks():
                 self.run.sql(statement, *values)
-        marks = self._marks()
+        marks = self.marks()
         ends: Any = None
         since = 0.0
 
@@ -256,7 +261,7 @@ class Scene:
         with self.run.database.pipeline():
             for statement, values in self.work.marks():
                 self.run.sql(statement, *values)
-        marks = self._marks()
+        marks = self.marks()
 
         def shown() -> bool:
             return all(self._shown(store, table, n) for table, n in marks.items())
@@ -266,7 +271,8 @@ class Scene:
         except AssertionError:
             self.problem(f"{store} does not show after {time.monotonic() - began:.0f} s what was committed before")
 
-    def _marks(self) -> dict[str, int]:
+    def marks(self) -> dict[str, int]:
+        """The number of each table's last mark, as the source has it."""
         return {
             table.name: self.run.database.execute(
                 f"select n from {table.name} where {' and '.join(f'{name} = %s' for name in table.keys)}", table.key(0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -96,9 +97,15 @@ class Pipeline:
         worker.wait()
         return worker
 
-    def launch(self, more: str = "", failpoints: str = "", **settings: Any) -> Worker:
+    def launch(
+        self,
+        more: str = "",
+        failpoints: str = "",
+        environment: Mapping[str, str] = MappingProxyType({}),
+        **settings: Any,
+    ) -> Worker:
         """Start a worker of the pipeline's app. `settings` replace topics and addresses, `more` comes after them,
-        `failpoints` are armed in it.
+        `failpoints` are armed in it, and its environment has `environment` besides.
         """
         port, folder = free_port(), self.folder / f"worker-{len(self.workers)}"
         known = {
@@ -118,7 +125,7 @@ class Pipeline:
             more=more,
             **(known | settings),
         )
-        worker = Worker(folder, text, port, {VARIABLE: failpoints})
+        worker = Worker(folder, text, port, {VARIABLE: failpoints, **environment})
         self.workers.append(worker)
         worker.launch()
         return worker
