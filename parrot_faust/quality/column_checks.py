@@ -7,6 +7,7 @@ ValueError when the rule does not fit such a column. No null reaches these check
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -152,7 +153,7 @@ def _searching(pattern: str, kind: Kind | None) -> Check:
 
 def lengths(kwargs: Kwargs, kinds: Kinds) -> Check:
     """The text has so many characters."""
-    low, high, text = kwargs.get("min_value", 0), kwargs.get("max_value", float("inf")), text_of(kinds[0])
+    low, high, text = kwargs.get("min_value", -math.inf), kwargs.get("max_value", math.inf), text_of(kinds[0])
     ordered(low, high)
     low += bool(kwargs.get("strict_min"))
     high -= bool(kwargs.get("strict_max"))

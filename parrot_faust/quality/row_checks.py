@@ -41,12 +41,14 @@ def _member(value: Any, kind: Kind | None) -> Any:
 
 
 def sum_equal(kwargs: Kwargs, kinds: Kinds) -> Check:
-    """The values add up to `sum_total`. Decimals are compared with it as it is written."""
+    """The values add up to `sum_total`; with a null they do not. Decimals are compared with it as it is written."""
     if wrong := [kind for kind in kinds if kind in MOMENTS | {Kind.STRING, Kind.BYTES}]:
         raise ValueError(f"a {wrong[0]} can't be added")
     total, written = float(kwargs["sum_total"]), exactly(kwargs["sum_total"])
 
     def adds_up(*values: Any) -> bool:
+        if any(map(is_null, values)):
+            return False
         found = reduce(operator.add, values)
         return bool(found == (written if isinstance(found, Decimal) else total))
 

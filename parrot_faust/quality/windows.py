@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -109,6 +109,20 @@ class Numbers:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A list or mapping among the values counted: equal to another when its members are."""
+
+    members: Any
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """The value itself, or what stands for a list or mapping, however deep."""
+        if isinstance(value, dict):
+            return cls(frozenset((name, cls.of(one)) for name, one in value.items()))
+        return cls(tuple(map(cls.of, value))) if isinstance(value, list) else value
+
+
 @dataclass(slots=True)
 class Values:
     """How often each value came, as long as there are not too many different ones."""
@@ -122,7 +136,7 @@ class Values:
         value = values[0] if len(values) == 1 else tuple(None if is_null(one) else one for one in values)
         if len(values) == 1 and is_null(value):
             return
-        self._put(value, 1)
+        self._put(Collection.of(value), 1)
 
     def merge(self, other: Values) -> None:
         self._over = self._over or other._over
@@ -139,11 +153,29 @@ class Values:
         else:
             self._over = True
 
+    def most_common(self) -> list[Any]:
+        """The values that came most often. Raise TypeError when a list or mapping is one of them."""
+        counts = self.complete()
+        most = max(counts.values(), default=0)
+        modes = [value for value, times in counts.items() if times == most]
+        _refuse_collections(modes)
+        return modes
+
     def counts(self) -> Mapping[Any, int]:
+        """What can be compared with a set: as `complete`. Raise TypeError when a list or mapping is among them."""
+        _refuse_collections(counts := self.complete())
+        return counts
+
+    def complete(self) -> Mapping[Any, int]:
         """All values with how often they came. Raise Undecided when there were too many."""
         if self._over:
             raise Undecided(f"there were more than {self.limit} different values")
         return self._counts
+
+
+def _refuse_collections(values: Iterable[Any]) -> None:
+    if any(isinstance(value, Collection) for value in values):
+        raise TypeError("lists and mappings can't be compared with a set")
 
 
 @dataclass(slots=True)
@@ -254,7 +286,7 @@ def share_holds(considered: int, unexpected: int, mostly: float) -> bool:
 
 
 def _unique(rule: Rule, tally: Values) -> tuple[bool, Any]:
-    repeated = sum(times for times in tally.counts().values() if times > 1)
+    repeated = sum(times for times in tally.complete().values() if times > 1)
     return share_holds(tally.count, repeated, rule.mostly), {"repeated": repeated, "of": tally.count}
 
 
@@ -282,9 +314,7 @@ def _distinct(holds: Callable[[set[Any], set[Any]], bool]) -> Callable[[Rule, Va
 
 
 def _most_common(rule: Rule, tally: Values) -> tuple[bool, Any]:
-    counts = tally.counts()
-    most = max(counts.values(), default=0)
-    modes = [value for value, times in counts.items() if times == most]
+    modes = tally.most_common()
     common = set(modes) & set(rule.kwargs["value_set"])
     holds = bool(common) if rule.kwargs.get("ties_okay") else len(modes) == len(common) == 1
     return holds, modes[:20]
