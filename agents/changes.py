@@ -214,6 +214,7 @@ class Changes:
         self.confirming.add(task)
         task.add_done_callback(self.confirming.discard)
         work.active_s += time.perf_counter() - started
+        self._stats.checked(work.batch.topic, len(work.batch), work.check_s)
         self._stats.agent_step(
             "changes",
             changes=len(work.batch),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import re
 import time
@@ -13,7 +12,6 @@ from functools import cache
 from typing import Any
 
 import faust
-import psutil
 from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 
@@ -28,7 +26,7 @@ from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook, read_rule_files
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
-from parrot_faust import __version__, recovery
+from parrot_faust import recovery
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import ParrotError, SettingsError
@@ -42,11 +40,14 @@ from parrot_faust.schema import STORES, Terms
 from parrot_faust.settings import Settings, load, policy_of
 from parrot_faust.sinks.factory import SinkSpec, spec_of
 from parrot_faust.sinks.process import SinkProcess
+from parrot_faust.standing import Standing
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
 from parrot_faust.transport.batch import Record
 from parrot_faust.transport.heap import settle_heap
 from parrot_faust.transport.reader import RecordReader
+from parrot_faust.web.exchange import Exchange, stats_topic
+from parrot_faust.web.fleet import Fleet
 
 log = logging.getLogger("parrot")
 
@@ -115,7 +116,18 @@ class Parts:
         self.sources: list[str] = []
         self.busy = 0
         self.loop = LoopProbe()
-        self.started = time.time()
+        self.standing = Standing(self)
+        self.snapshot = self.standing.snapshot
+        self.fleet = Fleet(time.time)
+        self.exchange = Exchange(
+            topic=self.names.stats,
+            worker=self.standing.identity,
+            fleet=self.fleet,
+            snapshot=self.snapshot,
+            send=lambda topic, key, value: self.outbox.send(topic, value, key=key, partition=0),
+            options=client_options(settings),
+            log=log,
+        )
         self._partitions = settings.topics.partitions
         self.source_channel = app.topic(self.names.anchor, schema=BatchSchema())
 
@@ -143,6 +155,7 @@ class Parts:
                 TopicPlan(names.anchor, 1, {}),
                 TopicPlan(names.redrive, 1, keep),
                 TopicPlan(names.resolved, 1, {"cleanup.policy": "compact"}),
+                stats_topic(names.stats),
             ]
         )
         self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images, names.versions))
@@ -367,48 +380,12 @@ class Parts:
             should_stop=lambda: bool(self.app.should_stop),
         )
 
-    def snapshot(self) -> dict[str, Any]:
-        """The worker's state as plain data."""
-        view = self.stats.snapshot()
-        for sink in self.processes:
-            entry = view["sinks"].setdefault(
-                sink, {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
-            )
-            entry["pid"] = self.processes[sink].pid
-            entry["lag_chunks"] = self._lag(self.names.writes(sink))
-        view["stopped"] = [one for one in view["stopped"] if self._has(one["table"], one["partition"])]
-        view["loop_lag_ms"] = {"max": round(self.loop.worst_ms, 1), "own": round(self.loop.own_ms, 1)}
-        view["memory"] = psutil.Process().memory_info().rss
-        view["uptime"] = round(time.time() - self.started, 1)
-        view["app"], view["worker"], view["version"] = self.settings.app, os.getpid(), __version__
-        view["topics"] = self.sources
-        view["held_tables"] = self.schemas.held()
-        return view
-
-    def _has(self, topic: str, partition: int) -> bool:
-        """Whether this worker has a partition now."""
-        try:
-            return any(tp.topic == topic and tp.partition == partition for tp in self.app.consumer.assignment())
-        except ConsumerNotStarted:
-            return False
-
-    def _lag(self, topic: str) -> int:
-        consumer = self.app.consumer
-        lag = 0
-        try:
-            for tp in consumer.assignment():
-                reached = consumer.ledger.reached(tp) if tp.topic == topic else None
-                if reached is not None:
-                    lag += max(0, (consumer.highwater(tp) or 0) - reached)
-        except ConsumerNotStarted:  # the page is there before the group is joined
-            return 0
-        return lag
-
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def finish(self) -> None:
         """Let the batches at hand be finished and their confirmations come, for a bounded time."""
         self.app.consumer.stop_flow()
+        await self.exchange.leave()
         deadline = time.monotonic() + STOP_WAIT_S
         while (self.busy or (self.changes and self.changes.confirming)) and time.monotonic() < deadline:  # noqa: ASYNC110 - counted elsewhere
             await asyncio.sleep(STOP_POLL_S)
@@ -532,6 +509,14 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     @app.task
     async def probe_loop() -> None:
         await parts.loop.run(lambda: bool(app.should_stop))
+
+    @app.task
+    async def publish_stats() -> None:
+        await parts.exchange.publish(lambda: bool(app.should_stop), app.sleep)
+
+    @app.task
+    async def follow_stats() -> None:
+        await parts.exchange.follow(lambda: bool(app.should_stop))
 
     @app.task
     async def redrive() -> None:

@@ -68,6 +68,16 @@ class Names:
         """What became of dead letters, keyed by their address."""
         return f"{self.app}.resolved"
 
+    @property
+    def stats(self) -> str:
+        """What each worker says of itself, keyed by worker."""
+        return f"{self.app}.stats"
+
+    @property
+    def audit(self) -> str:
+        """What people had done through the web view."""
+        return f"{self.app}.audit"
+
     def dead(self, topic: str) -> str:
         """Dead letters of a source topic."""
         return f"{self.app}.dead.{topic}"
@@ -80,7 +90,7 @@ class Names:
         """Whether a topic is one of the app's own, a table's changelog among them."""
         if topic.startswith(f"{self.app}-"):
             return bool(_FAUST_OWN.fullmatch(topic))
-        if topic in (self.redrive, self.resolved):
+        if topic in (self.redrive, self.resolved, self.stats, self.audit):
             return True
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
         own = (self.held, self.rules, self.schemas, self.images, self.versions, self.verifications, self.anchor)

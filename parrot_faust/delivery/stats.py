@@ -69,6 +69,7 @@ class _Sink:
     applied: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     dead: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     newest_us: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    late_us: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     visible: Latency = field(default_factory=Latency)
     visible_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     state: str = "ok"
@@ -90,6 +91,7 @@ class Stats:
         self._agents: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         self._batch_s: dict[str, Histogram] = defaultdict(lambda: Histogram(SECONDS))
         self._batch_rows: dict[str, Histogram] = defaultdict(lambda: Histogram(ROWS))
+        self._checked: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
         self._schema_counts: dict[tuple[str, str, str], int] = defaultdict(int)
         self._redriven: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._sinks_redriven: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: {"applied": 0, "failed": 0})
@@ -107,6 +109,12 @@ class Stats:
         if offset > max(watermark, self._watermarks.get(("source", table, str(partition)), -1)):
             self._rules[table, rule, version] += 1
         self._watermarks[mark] = max(watermark, offset)
+
+    def checked(self, table: str, rows: int, seconds: float) -> None:
+        """Add what checking a batch's rows against the rules has cost."""
+        entry = self._checked[table]
+        entry[0] += rows
+        entry[1] += seconds
 
     def partition_stopped(self, table: str, partition: int, offset: int, rules: Sequence[str], version: str) -> None:
         """Note that a rule stopped a partition before an offset."""
@@ -182,6 +190,7 @@ class Stats:
                 counters.visible.add((now_us - time_us) / 1e3, max(1, rows // 2))
                 counters.visible_s.add((now_us - time_us) / 1e6, max(1, rows // 2))
             counters.newest_us[header.table] = max(counters.newest_us[header.table], header.newest_us)
+            counters.late_us[header.table] = max(0, int(now_us) - header.oldest_us)
 
     def sink_redriven(self, sink: str, table: str, applied: int, failed: int) -> None:
         """Count a chunk of dead letters that were sent again, apart from the rows that came in their time."""
@@ -241,6 +250,7 @@ class Stats:
                 {"table": table, "rule": rule, "version": version, "failed": failed}
                 for (table, rule, version), failed in sorted(self._rules.items())
             ],
+            "checked": {table: [int(rows), round(spent, 6)] for table, (rows, spent) in self._checked.items()},
             "sinks": {name: _sink_view(sink) for name, sink in self._sinks.items()},
             "redrive": {
                 "sources": {topic: dict(counts) for topic, counts in sorted(self._redriven.items())},
@@ -276,6 +286,7 @@ def _sink_view(sink: _Sink) -> dict[str, Any]:
                 "applied": sink.applied[table],
                 "dead_lettered": sink.dead[table],
                 "newest_us": sink.newest_us[table],
+                "late_ms": round(sink.late_us[table] / 1e3, 1),  # commit to visible, in its last chunk
             }
             for table in sorted(sink.applied)
         },
