@@ -41,7 +41,7 @@ delivery: {{{delivery}}}
 """
 
 
-def eventually(check: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.2) -> Any:
+def eventually(check: Callable[[], Any], timeout_s: float = 120.0, every_s: float = 0.2) -> Any:
     """Return the first truthy answer; fail with the last answer otherwise."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -150,7 +150,7 @@ class Pipeline:
         except (kudu.KuduException, KeyError, HBaseError):
             return {}
 
-    def equal(self, table: str, *key: str, timeout_s: float = 60.0) -> stores.Rows:
+    def equal(self, table: str, *key: str, timeout_s: float = 120.0) -> stores.Rows:
         """Wait until both stores hold what the source holds, and return it."""
         for store in STORES:
 

@@ -120,7 +120,7 @@ def test_status_of_the_whole_distribution_is_what_the_system_says(local: Local, 
         assert one["uptime"] == pytest.approx(time.time() - first.create_time(), abs=10)
         assert one["memory"] >= first.memory_info().rss / 2
         host, port = one["address"].removeprefix("http://").split("/")[0].split(":")
-        socket.create_connection((host, int(port)), timeout=5).close()
+        socket.create_connection((host, int(port)), timeout=30).close()
 
 
 def command_lines_have(checkout: Checkout, words: str) -> bool:

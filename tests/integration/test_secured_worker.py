@@ -186,7 +186,7 @@ def test_no_secret_and_no_masked_value_is_anywhere_after_a_run(
         eventually(settled)
         eventually(lambda: kudu_rows(distribution, f"{schema}.people")[19]["n"] == 7)
         pages = {
-            path: urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).read()
+            path: urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30).read()
             for path in ("/", "/stats", "/metrics")
         }
         quarantined = f"{app}.quarantine.{topic}"

@@ -92,7 +92,7 @@ def test_hostile_names_reach_both_stores_as_names_and_do_nothing_else(run: Pipel
                 return found == [expected, expected]
 
             eventually(lambda equal=equal: quietly(equal))
-        page = urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/", timeout=5).read().decode()
+        page = urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/", timeout=30).read().decode()
         assert "script" in page, "the names are shown"
         assert not re.search(r"<script>alert|<b onload", page)
         sources = worker.stats()["sources"]

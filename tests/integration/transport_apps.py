@@ -19,7 +19,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
 
-PATIENCE_S = 30.0  # how long a promise may take on a busy machine before it counts as broken
+PATIENCE_S = 60.0  # how long a promise may take on a busy machine before it counts as broken
 POLL_S = 0.02
 log = logging.getLogger("tests.transport")
 

@@ -35,9 +35,11 @@ EXAMPLES = int(os.environ.get("PARROT_GE_SUITES", "10"))
 COUNTS: Counter[str] = Counter()
 
 NULL_AMONG_DECIMALS = "float() argument must be a string or a real number, not 'NoneType'"
-LISTS = "'list' object has no attribute 'values'"
-#: What it raises by mistake where there is a verdict.
-FAULTS = (NULL_AMONG_DECIMALS, LISTS)
+MIXED = "object has no attribute 'values'"
+NOT_A_DECIMAL = "decimal.InvalidOperation"
+#: What it raises by mistake where there is a verdict: decimals beside nulls; lists, mappings and texts in one column;
+#: an order among decimals of which one is not a number.
+FAULTS = (NULL_AMONG_DECIMALS, MIXED, NOT_A_DECIMAL)
 
 #: What differs on purpose: why, and the test that shows it.
 DEVIATIONS = {
@@ -100,6 +102,8 @@ def compare(oracle: Oracle, columns: dict[str, list[Any]], suite: dict[str, Any]
 @example(seed=2375)  # lists and mappings beside the most common value
 @example(seed=100000)  # a sum with a null among its parts
 @example(seed=100044)  # lists and mappings that must be unique
+@example(seed=200004)  # decimals of which one is not a number
+@example(seed=200206)  # texts and lists in one column
 @example(seed=100168)  # a strict lower bound that was not given
 @example(seed=28)  # a pair with one null is out of order, and raises nothing
 def test_generated_suites_are_judged_alike(oracle: Oracle, seed: int) -> None:

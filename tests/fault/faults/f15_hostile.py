@@ -123,7 +123,7 @@ def masked(scene: Scene) -> None:
 
 def page(scene: Scene, worker: Worker) -> None:
     """Names and values on the page are text."""
-    body = urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/", timeout=5).read().decode()
+    body = urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/", timeout=30).read().decode()
     scene.check("script" in body, "the page does not show the names")
     scene.check(not re.search(r"<script>alert|<b onload", body), "the page has a script of a table's name in it")
 
@@ -144,7 +144,7 @@ def loopback(scene: Scene, worker: Worker) -> None:
 
 def unsaid(scene: Scene, worker: Worker) -> None:
     """No secret and no masked value is in a log, a page, a file of the worker's, or a topic of the app's."""
-    places = {path: urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=5).read() for path in PAGES}
+    places = {path: urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=30).read() for path in PAGES}
     places |= {str(file): file.read_bytes() for file in scene.run.folder.rglob("*") if file.is_file()}
     for topic in scene.oracle.tapes.topics(scene.run.app):
         entries = scene.oracle.tapes.read([topic])

@@ -9,7 +9,7 @@ import pytest
 
 from parrot_faust.bench.proxy import Proxy
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from parrot_faust.distribution.lock import Artefact
 from parrot_faust.errors import DistributionError
 
 Advance = Callable[[int], None]
-PATIENCE_S = 10.0  # only a failing test waits so long
+PATIENCE_S = 60.0  # only a failing test waits so long
 
 
 def content(name: str) -> bytes:

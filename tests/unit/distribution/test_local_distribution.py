@@ -15,7 +15,7 @@ from parrot_faust.distribution.components import COMPONENTS, Component, Context
 from parrot_faust.distribution.processes import Launch
 from parrot_faust.errors import DistributionError
 
-PATIENCE_S = 10.0  # only a failing test waits so long
+PATIENCE_S = 60.0  # only a failing test waits so long
 SERVER = "import time; print('serving', flush=True); time.sleep(600)"
 BROKEN = "print('no such file: server.conf'); raise SystemExit(1)"
 

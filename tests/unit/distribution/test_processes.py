@@ -16,7 +16,7 @@ from parrot_faust.distribution.processes import Launch
 from parrot_faust.distribution.state import ProcessRecord, State
 from parrot_faust.errors import DistributionError
 
-PATIENCE_S = 10.0  # only a failing test waits so long
+PATIENCE_S = 60.0  # only a failing test waits so long
 SLEEP = "import time; time.sleep(600)"
 #: Says when its handler is in place: a signal before that would end it however stubborn it is meant to be.
 STUBBORN = """

@@ -25,7 +25,7 @@ from parrot_faust.sinks.factory import SinkSpec
 from parrot_faust.sinks.process import OVERRUN_S, SinkProcess
 
 SCHEMA = TableSchema.of("t", (Column("id", Kind.INT64, False), Column("text", Kind.STRING)), ("id",))
-PATIENCE_S = 30.0  # of a test, for what takes a moment
+PATIENCE_S = 60.0  # of a test, for what takes a moment
 
 
 def chunk(text: str = "a", rows: int = 1) -> bytes:
