@@ -237,7 +237,8 @@ class Verification:
             self._broker,
             group=self._settings.app,
             topics=[topic for topic, some in keys.items() if some],
-            writes=[*(self._names.writes(sink) for sink in self._readers if sink != SOURCE), self._names.held],
+            writes=[self._names.writes(sink) for sink in self._readers if sink != SOURCE],
+            held=self._names.held,
             slot=self._slot,
             timeout_s=wait_s,
         )

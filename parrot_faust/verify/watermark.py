@@ -7,7 +7,9 @@ A reading of the source can be held against the stores once everything committed
    confirmed position is not before it;
 2. the workers have taken what was in the source topics then: the group's committed offsets have reached their ends, and
    a source offset is committed only when all that was made from it is in the writes topics;
-3. and the writers what was in the writes topics then: committed only when the rows are applied or held back.
+3. and the writers what was in the writes topics then: committed only when the rows are applied, or are on their way to
+   where they are held back;
+4. and what was on its way there is there, so that it can be said why a row differs.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class Topics(Protocol):
 
 
 class Watermark:
-    """Waits, at most `timeout_s` a time. `topics` are the source topics, `writes` the writers' topics."""
+    """Waits, at most `timeout_s` a time. `topics` are the source topics, `writes` the writers' topics, and `held` is
+    the one that leads to dead letters and quarantine.
+    """
 
     def __init__(
         self,
@@ -52,13 +56,14 @@ class Watermark:
         group: str,
         topics: Sequence[str],
         writes: Sequence[str],
+        held: str,
         slot: str,
         timeout_s: float,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._log, self._broker, self._group, self._slot = log, broker, group, slot
-        self._topics, self._writes, self._timeout_s = tuple(topics), tuple(writes), timeout_s
+        self._topics, self._writes, self._held, self._timeout_s = tuple(topics), tuple(writes), (held,), timeout_s
         self._monotonic, self._sleep = monotonic, sleep
 
     def passed(self) -> str:
@@ -96,7 +101,12 @@ class Watermark:
             self._sleep(POLL_S)
 
     def _taken(self, deadline: float) -> str:
-        for topics, what in ((self._topics, "the source topics"), (self._writes, "the writes topics")):
+        stages = (
+            (self._topics, "the source topics"),
+            (self._writes, "the writes topics"),
+            (self._held, "what is held back"),
+        )
+        for topics, what in stages:  # the ends of each only when those before have been reached: they feed it
             ends = self._broker.ends(topics)
             while behind := _behind(ends, self._broker.committed(self._group)):
                 if self._monotonic() > deadline:

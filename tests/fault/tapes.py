@@ -9,8 +9,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
+from sources import set_topic
 
 Address = tuple[str, int, int]  # topic, partition, offset
 Position = dict[tuple[str, int], int]
@@ -57,8 +57,8 @@ class Tapes:
         return asyncio.run(self._with_admin(self._members, group))
 
     def configure(self, topic: str, config: dict[str, str]) -> None:
-        """Replace the configuration of a topic."""
-        asyncio.run(self._configure(topic, config))
+        """Replace the configuration of a topic, and return once it is in force."""
+        set_topic(self._brokers, topic, **config)
 
     def set_back(self, group: str, position: Position) -> None:
         """Let the group begin here again. It must have no members."""
@@ -122,12 +122,6 @@ class Tapes:
             while topic not in await admin.list_topics():  # a deleted topic's name may be taken for a moment longer
                 await admin.create_topics([NewTopic(topic, partitions, 1)])
                 await asyncio.sleep(0.1)
-
-    async def _configure(self, topic: str, config: dict[str, str]) -> None:
-        async def ask(admin: Any, name: str) -> None:
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=config)])
-
-        await self._with_admin(ask, topic)
 
     async def _partitions(self, topics: list[str]) -> list[TopicPartition]:
         async def ask(admin: Any, _argument: str) -> list[TopicPartition]:

@@ -6,9 +6,12 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 from pipelines import Pipeline
 
 LARGEST = 16 << 20
@@ -28,6 +31,32 @@ def make_topic(address: str, name: str, partitions: int = 1, **config: str) -> N
             await admin.close()
 
     asyncio.run(make())
+
+
+def set_topic(address: str, name: str, **config: str) -> None:
+    """Give a topic exactly this configuration, and return once it is in force.
+
+    The broker answers before it goes by a change. It goes by changes in their order, so another topic is changed
+    afterwards, and shows when that one has come.
+    """
+    probe = f"probe-{uuid4().hex}"
+
+    async def alter() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(probe, 1, 1)])
+            for topic, values in ((name, config), (probe, {"max.message.bytes": "10"})):
+                await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=values)])
+            async with AIOKafkaProducer(bootstrap_servers=address) as producer, asyncio.timeout(60):
+                while True:
+                    await producer.send_and_wait(probe, b"more than ten bytes")
+        except MessageSizeTooLargeError:
+            await admin.delete_topics([probe])
+        finally:
+            await admin.close()
+
+    asyncio.run(alter())
 
 
 class Source:

@@ -144,7 +144,9 @@ def loopback(scene: Scene, worker: Worker) -> None:
 
 def unsaid(scene: Scene, worker: Worker) -> None:
     """No secret and no masked value is in a log, a page, a file of the worker's, or a topic of the app's."""
-    places = {path: urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=30).read() for path in PAGES}
+    places = {
+        path: urllib.request.urlopen(f"http://127.0.0.1:{worker.port}{path}", timeout=30).read() for path in PAGES
+    }
     places |= {str(file): file.read_bytes() for file in scene.run.folder.rglob("*") if file.is_file()}
     for topic in scene.oracle.tapes.topics(scene.run.app):
         entries = scene.oracle.tapes.read([topic])

@@ -11,7 +11,7 @@ from parrot_faust.errors import SourceUnavailable
 from parrot_faust.verify.broker import Offsets
 from parrot_faust.verify.watermark import Watermark
 
-TOPIC, WRITES = "shop.public.t", "app.writes.kudu"
+TOPIC, WRITES, HELD = "shop.public.t", "app.writes.kudu", "app.held"
 
 
 class Log:
@@ -59,6 +59,7 @@ def watermark(log: Log, topics: Topics, slot: str = "") -> Watermark:
         group="app",
         topics=[TOPIC],
         writes=[WRITES],
+        held=HELD,
         slot=slot,
         timeout_s=20,
         monotonic=lambda: next(clock),
@@ -75,15 +76,32 @@ def test_it_waits_for_the_source_topics_and_then_for_the_writes_topics() -> None
     assert topics.looked >= 3
 
 
+def test_what_a_store_refuses_on_the_way_is_waited_for_until_it_is_filed() -> None:
+    class Refusing(Topics):
+        """Where the last of the writes is refused, and so sent to where it is held, just before it is committed."""
+
+        def committed(self, group: str) -> Offsets:
+            found = super().committed(group)
+            if found.get((WRITES, 0)) == 5:
+                self._ends[HELD, 0] = 1
+            return found
+
+    taken = {(TOPIC, 0): 10, (WRITES, 0): 5}
+    topics = Refusing({(TOPIC, 0): 10, (WRITES, 0): 5, (HELD, 0): 0}, taken, taken, taken, taken | {(HELD, 0): 1})
+    assert watermark(Log(), topics).passed() == ""
+    assert topics.looked == 4
+
+
 @pytest.mark.parametrize(
     ("committed", "words"),
     [
         ({(WRITES, 0): 5}, "end of the source topics: shop.public.t[0] lacks 10 records"),
         ({(TOPIC, 0): 10, (WRITES, 0): 4}, "end of the writes topics: app.writes.kudu[0] lacks 1 records"),
+        ({(TOPIC, 0): 10, (WRITES, 0): 5}, "end of what is held back: app.held[0] lacks 3 records"),
     ],
 )
 def test_it_says_who_did_not_get_there_in_time(committed: Offsets, words: str) -> None:
-    topics = Topics({(TOPIC, 0): 10, (WRITES, 0): 5}, committed)
+    topics = Topics({(TOPIC, 0): 10, (WRITES, 0): 5, (HELD, 0): 3}, committed)
     assert words in watermark(Log(), topics).passed()
 
 
