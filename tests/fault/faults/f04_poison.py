@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 from report import Result
 from tapes import Entry
 from world import Scene, World
 
 from faults import Fault
+from parrot_faust.demo.worker import Worker
 
 KINDS = ("bad JSON", "truncated Avro", "unknown schema id", "unknown op", "wrong magic byte")
 UNKNOWN_ID = 999_999
 
 
 def run(world: World, fault: Fault) -> Result:
-    """Rubbish of every kind goes into every table's topic, between its changes."""
+    """Rubbish of every kind goes into every table's topic, between its changes; sent again it is rubbish still."""
     with world.scene(fault.number, fault.title, fault.firings(world)) as scene:
-        scene.begin()
+        (worker,) = scene.begin()
         poison = pour(scene, fault.firings(world))
         scene.healed()
         scene.judge(dead=len(poison))
         check_letters(scene, poison)
+        _replay(scene, worker, len(poison))
+        check_letters(scene, poison)
     return scene.result
+
+
+def _replay(scene: Scene, worker: Worker, letters: int) -> None:
+    """Every letter is sent again, fails for the same reason, and is one letter still."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("parrot"), "deadletters", "replay", "--json"],
+        env={**os.environ, "PARROT_CONFIG": str(worker.settings)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    report = json.loads(done.stdout) if done.returncode == 1 else {}
+    scene.check(report.get("outcomes") == {"failed": letters}, f"the replay came to {done.stdout} {done.stderr}")
+    scene.check(report.get("after", {}).get("open") == letters, f"after the replay {report.get('after')} letters")
 
 
 def pour(scene: Scene, times: int) -> list[Entry]:
