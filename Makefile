@@ -40,7 +40,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/parrot demo $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),tests/lots.py)
 
 faults: $(VENV)/.test
 	@$(BIN)/python tests/fault/run.py $(ARGS)
