@@ -11,31 +11,43 @@ from typing import Any
 import msgspec
 
 from agents.outbox import Outbox
-from agents.rule_book import Log, RuleBook, RuleEntry
+from agents.rule_book import Log, RuleBook
 from parrot_faust.names import Names
-from parrot_faust.quality import RuleSet
+from parrot_faust.quality.standing import Doing, RuleCommand, RuleEntry, decide
+
+_commands = msgspec.json.Decoder(RuleCommand)
+_entries = msgspec.json.Decoder(RuleEntry)
 
 
 async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
-    """Enter each rule set that comes in; one that can't be read is refused and the one in force stays."""
+    """Do to each table's entry what comes in; what can't be done is refused, and the rules in force stay."""
     async for event in stream.events():
         name = event.key.decode("utf-8", "replace") if event.key else ""
         try:
-            entry = msgspec.json.decode(event.value or b"", type=RuleEntry)
-            rules = RuleSet.from_json(entry.rules)
-        except (msgspec.DecodeError, ValueError) as error:
+            command = _commands.decode(event.value or b"")
+            decision = decide(_known(table.get(command.table), command.table, log), command)
+        except Exception as error:  # noqa: BLE001 - whatever is in the topic, no worker stops because of it
             log.error("rules for %r refused, those in force stay: %s", name, error)
             continue
-        known = table.get(rules.table)
-        if known is not None and msgspec.json.decode(known, type=RuleEntry).version == entry.version:
-            continue
-        table[rules.table] = event.value.decode()
+        if decision.said:
+            log.warning("rules of %s: %s", command.table, decision.said)
+        if decision.entry is not None:
+            table[command.table] = msgspec.json.encode(decision.entry).decode()
 
 
-async def publish(book: RuleBook, outbox: Outbox, names: Names, now_ms: int) -> None:
+def _known(raw: str | None, table: str, log: Log) -> RuleEntry | None:
+    """A table's entry, None when it has none or one that nobody can read, which what comes now replaces."""
+    try:
+        return None if raw is None else _entries.decode(raw)
+    except msgspec.DecodeError as error:
+        log.error("rules of %s: the entry can't be read: %s", table, error)
+        return None
+
+
+async def publish(book: RuleBook, outbox: Outbox, names: Names, now_ms: int, by: str) -> None:
     """Send the rule sets of files to the rules topic and wait until the broker has them."""
     pending: list[Awaitable[Any]] = []
     for table, rules in book.files().items():
-        entry = RuleEntry(rules.version, rules.to_json(), "file", now_ms)
-        pending.append(await outbox.send(names.rules, msgspec.json.encode(entry), key=table.encode()))
+        command = RuleCommand(table, Doing.FILE, now_ms, by, book.file_name(table), rules.to_json())
+        pending.append(await outbox.send(names.rules, msgspec.json.encode(command), key=command.key))
     await outbox.confirm(pending)

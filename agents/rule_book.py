@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -11,36 +14,48 @@ import msgspec
 from models import TableSchema
 from parrot_faust.errors import RuleError, SettingsError
 from parrot_faust.quality import Compiled, RuleSet, compile_rules, load
-
-
-class RuleEntry(msgspec.Struct, frozen=True):
-    """A table's entry in the rules table. `at_ms` is when it was published, `origin` by which file or command."""
-
-    version: str
-    rules: str
-    origin: str
-    at_ms: int
+from parrot_faust.quality.standing import InForce, RuleEntry, disagreement, file_wins
 
 
 class Log(Protocol):
     """What is used of a logger."""
 
     def info(self, message: str, *args: object) -> None: ...
+    def warning(self, message: str, *args: object) -> None: ...
     def error(self, message: str, *args: object) -> None: ...
 
 
-class RuleBook:
-    """Rule sets by table: those of files given at start, and those of the rules table, whichever is newer.
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What was made of a table's entry `raw`: the set that judges, None for none, and how that came."""
 
-    A file given at start is in force from the first record, whatever the table says; an entry that is published later
-    replaces it at the next batch. Compiled checks are kept per set and shape, so that asking costs a look-up.
+    raw: Any
+    rules: RuleSet | None
+    told: InForce
+
+
+class RuleBook:
+    """Rule sets by table: those of files given at start, and those of the rules table that every worker sees.
+
+    A file that wins over the entry found at start (`file_wins`) is in force from the first record; from then on an
+    entry counts at the next batch. One that can't be read changes nothing. Compiled checks are kept per set and shape,
+    so that asking costs a look-up.
     """
 
-    def __init__(self, files: Mapping[str, RuleSet], started_ms: int, log: Log) -> None:
-        self._files = dict(files)
+    def __init__(
+        self,
+        files: Mapping[str, RuleSet],
+        started_ms: int,
+        log: Log,
+        *,
+        names: Mapping[str, str] = MappingProxyType({}),
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        """`names` are the names of the tables' files."""
+        self._files, self._names = dict(files), dict(names)
         self._entries: Mapping[str, Any] = {}
-        self._started_ms, self._log = started_ms, log
-        self._parsed: dict[str, tuple[str, RuleSet]] = {}
+        self._started_ms, self._log, self._now_ms = started_ms, log, now_ms
+        self._standings: dict[str, _Standing] = {}
         self._compiled: dict[str, tuple[str, str, Compiled]] = {}
 
     def attach(self, entries: Mapping[str, Any]) -> None:
@@ -51,22 +66,61 @@ class RuleBook:
         """The rule sets of files, by table."""
         return self._files
 
+    def file_name(self, table: str) -> str:
+        """What the file of a table's rules is called."""
+        return self._names.get(table, "")
+
     def in_force(self, table: str) -> RuleSet | None:
         """The rule set that checks a table's changes now, None when it has none."""
         raw = self._entries.get(table)
+        known = self._standings.get(table)
+        if known is None or known.raw != raw:
+            known = self._standings[table] = self._stand(table, raw, known)
+        return known.rules
+
+    def standings(self) -> dict[str, InForce]:
+        """What is done with each table that has rules, or had."""
+        for table in {*self._files, *self._entries}:
+            self.in_force(table)
+        return {table: known.told for table, known in self._standings.items() if known.told.version or known.raw}
+
+    def _stand(self, table: str, raw: Any, before: _Standing | None) -> _Standing:
+        """Make of an entry what judges from now on. `before` is None at the first look, which is at the start."""
+        try:
+            found = self._found(table, raw, before)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._log.error("rules of %s: the entry can't be read, those in force stay: %s", table, error)
+            kept = before or self._of_file(table)
+            return replace(kept, raw=raw)
+        told = found.told
+        if before is None or (before.told.version, before.told.state) != (told.version, told.state):
+            say = self._log.info if told.state == "in force" else self._log.warning
+            if told.version or raw is not None:
+                say("rules of %s: version %s is %s (%s)", table, told.version or "none", told.state, told.why)
+            return found
+        return replace(found, told=msgspec.structs.replace(told, since_ms=before.told.since_ms))
+
+    def _found(self, table: str, raw: Any, before: _Standing | None) -> _Standing:
+        file = self._files.get(table)
         if raw is None:
-            return self._files.get(table)
-        known = self._parsed.get(table)
-        if known is None or known[0] != raw:
-            entry = msgspec.json.decode(raw, type=RuleEntry)
-            file = self._files.get(table)
-            if file is not None and entry.at_ms < self._started_ms and entry.version != file.version:
-                chosen = file
-            else:
-                chosen = RuleSet.from_json(entry.rules)
-            self._parsed[table] = known = (raw, chosen)
-            self._log.info("rules of %s: version %s is in force (%s)", table, chosen.version, entry.origin)
-        return known[1]
+            return self._of_file(table)
+        entry = msgspec.json.decode(raw, type=RuleEntry)
+        name = self.file_name(table)
+        if before is None and file is not None and file_wins(entry, name, file.version):
+            return replace(self._of_file(table), raw=raw)
+        rules = RuleSet.from_json(entry.rules) if entry.rules else None
+        why = f"{entry.origin or 'unnamed'}, by {entry.by or 'a worker'}"
+        if file is not None and file.version != entry.version:
+            why = disagreement(entry, name, file.version)
+        state = "removed" if rules is None else "paused" if entry.paused else "in force"
+        told = InForce(entry.version, state, self._now_ms(), entry.origin, why)
+        return _Standing(raw, None if entry.paused else rules, told)
+
+    def _of_file(self, table: str) -> _Standing:
+        file, name = self._files.get(table), self.file_name(table)
+        why = f"file {name} given at start" if file else "no rules"
+        version = file.version if file else ""
+        return _Standing(None, file, InForce(version, "in force", self._started_ms, name, why))
 
     def compiled(self, schema: TableSchema) -> Compiled | None:
         """The checks of a table for the shape `schema`, None when it has no rules."""
@@ -103,6 +157,11 @@ class RuleBook:
 
 def read_rule_files(folder: Path) -> dict[str, RuleSet]:
     """Read every rule file of a folder, by table. Raise RuleError for a broken one, SettingsError for a second one."""
+    return {table: rules for table, (_, rules) in read_rule_folder(folder).items()}
+
+
+def read_rule_folder(folder: Path) -> dict[str, tuple[Path, RuleSet]]:
+    """The same, with each file's path."""
     found: dict[str, tuple[Path, RuleSet]] = {}
     paths = [path for path in sorted(folder.glob("*")) if path.suffix in {".yaml", ".yml"}]
     for path in paths:
@@ -112,7 +171,7 @@ def read_rule_files(folder: Path) -> dict[str, RuleSet]:
                 f"table {rules.table} has rules in {found[rules.table][0]} and in {path}: put them into one file"
             )
         found[rules.table] = (path, rules)
-    return {table: rules for table, (_, rules) in found.items()}
+    return found
 
 
 def _text(path: Path) -> str:

@@ -23,7 +23,8 @@ from agents.held_images import HeldImages
 from agents.letters import Redrive
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
-from agents.rule_book import RuleBook, read_rule_files
+from agents.rule_book import RuleBook, read_rule_folder
+from agents.rule_reports import RuleReports
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
 from parrot_faust import recovery
@@ -103,8 +104,10 @@ class Parts:
         self.redrive_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
         self.outbox = Outbox(self._send, self.names)
         self.masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
-        rule_files = read_rule_files(settings.quality) if settings.quality.is_dir() else {}
-        self.rules = RuleBook(rule_files, int(time.time() * 1000), log)
+        found = read_rule_folder(settings.quality) if settings.quality.is_dir() else {}
+        rule_files = {table: rules for table, (_, rules) in found.items()}
+        file_names = {table: path.name for table, (path, _) in found.items()}
+        self.rules = RuleBook(rule_files, int(time.time() * 1000), log, names=file_names)
         self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
         self.registry = registry_of(settings.source)
         specs = sink_specs(settings)
@@ -118,6 +121,16 @@ class Parts:
         self.loop = LoopProbe()
         self.standing = Standing(self)
         self.snapshot = self.standing.snapshot
+        self.reports = RuleReports(
+            self.standing.identity,
+            self.rules,
+            self.outbox,
+            self.names,
+            sources=lambda: self.sources,
+            now_ms=lambda: int(time.time() * 1000),
+            sleep=app.sleep,
+            log=log,
+        )
         self.fleet = Fleet(time.time)
         self.exchange = Exchange(
             topic=self.names.stats,
@@ -156,6 +169,7 @@ class Parts:
                 TopicPlan(names.redrive, 1, keep),
                 TopicPlan(names.resolved, 1, {"cleanup.policy": "compact"}),
                 stats_topic(names.stats),
+                TopicPlan(names.rule_reports, 1, {"cleanup.policy": "compact,delete", "retention.ms": str(86_400_000)}),
             ]
         )
         self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images, names.versions))
@@ -394,6 +408,7 @@ class Parts:
             await asyncio.wait_for(self.app.consumer.commit(), LAST_COMMIT_S)
         except TimeoutError:
             log.warning("the last offsets could not be committed; what they cover is read again")
+        await self.reports.leave()
 
     async def close(self) -> None:
         """End the sinks' processes and let go of connections."""
@@ -524,7 +539,11 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
 
     @app.task
     async def publish_rules() -> None:
-        await quality_rules.publish(parts.rules, parts.outbox, names, int(time.time() * 1000))
+        await quality_rules.publish(parts.rules, parts.outbox, names, int(time.time() * 1000), parts.standing.identity)
+
+    @app.task
+    async def report_rules() -> None:
+        await parts.reports.run(lambda: bool(app.should_stop))
 
 
 def _register_writer(app: ParrotApp, parts: Parts, names: Names, sink: str, writer: Writer) -> None:

@@ -34,6 +34,11 @@ class Names:
         return f"{self.app}.rules"
 
     @property
+    def rule_reports(self) -> str:
+        """What each worker says of the rules it judges by, keyed by worker."""
+        return f"{self.app}.rules.workers"
+
+    @property
     def schemas(self) -> str:
         """Schema changes, keyed by table."""
         return f"{self.app}.schemas"
@@ -90,7 +95,7 @@ class Names:
         """Whether a topic is one of the app's own, a table's changelog among them."""
         if topic.startswith(f"{self.app}-"):
             return bool(_FAUST_OWN.fullmatch(topic))
-        if topic in (self.redrive, self.resolved, self.stats, self.audit):
+        if topic in (self.redrive, self.resolved, self.stats, self.audit, self.rule_reports):
             return True
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
         own = (self.held, self.rules, self.schemas, self.images, self.versions, self.verifications, self.anchor)

@@ -1,4 +1,4 @@
-"""`parrot rules`: checking rule files, and testing what they say of rows."""
+"""`parrot rules`: checking rule files, testing what they say of rows, and (`live_rules`) putting them in force."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models import TableSchema
+from parrot_faust.cli import live_rules
 from parrot_faust.codec.registered_table import registered_table
 from parrot_faust.errors import DecodeError, RegistryUnavailable, RuleError, SettingsError
 from parrot_faust.quality import RuleSet, load
@@ -28,7 +29,11 @@ SUFFIXES = {".yaml", ".yml", ".json"}
 
 @click.group()
 def rules() -> None:
-    """Check rule files and test what they say of rows."""
+    """Check rule files, test what they say of rows, and say which ones workers judge by."""
+
+
+for _command in live_rules.COMMANDS:
+    rules.add_command(_command)
 
 
 @rules.command()

@@ -44,9 +44,9 @@ class Broker:
         """Read a topic from beginning to end. Deletes' tombstones count as records and are nobody's last change."""
         return asyncio.run(self._read(topic, contents))
 
-    def produce(self, topic: str, value: bytes) -> tuple[int, int]:
+    def produce(self, topic: str, value: bytes, key: bytes | None = None) -> tuple[int, int]:
         """Put a record into a topic; return partition and offset."""
-        return asyncio.run(self._produce(topic, value))
+        return asyncio.run(self._produce(topic, value, key))
 
     def remove(self, prefixes: tuple[str, ...]) -> None:
         """Delete the topics that begin so, and return when they are gone."""
@@ -101,11 +101,11 @@ class Broker:
         finally:
             await consumer.stop()
 
-    async def _produce(self, topic: str, value: bytes) -> tuple[int, int]:
+    async def _produce(self, topic: str, value: bytes, key: bytes | None) -> tuple[int, int]:
         producer = AIOKafkaProducer(bootstrap_servers=self._address)
         await producer.start()
         try:
-            sent = await producer.send_and_wait(topic, value)
+            sent = await producer.send_and_wait(topic, value, key)
             return sent.partition, sent.offset
         finally:
             await producer.stop()

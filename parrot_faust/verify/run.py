@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from agents.rule_book import RuleBook, RuleEntry, read_rule_files
+from agents.rule_book import RuleBook, read_rule_files
 from models import TableSchema
 from parrot_faust.errors import SettingsError
 from parrot_faust.names import Names
@@ -284,17 +285,17 @@ class Verification:
         return shapes
 
     def _rules(self) -> RuleBook:
-        """The rules in force: what the workers have published, else the files of the settings."""
+        """The rules in force: what the workers' table has, and the files of the settings where it has nothing."""
         entries: dict[str, str] = {}
 
         def take(record: Found) -> None:
-            if record.value is not None and record.key is not None:
-                entry = msgspec.json.decode(record.value, type=RuleEntry)
-                entries[record.key.decode("utf-8", "replace")] = msgspec.json.encode(entry).decode()
+            if record.value is not None and record.key is not None:  # a table's keys and values are JSON
+                entries[json.loads(record.key)] = json.loads(record.value)
 
-        self._broker.read(self._names.rules, take)
+        self._broker.read(f"{self._settings.app}-rules-changelog", take)
         folder = self._settings.quality
-        book = RuleBook(read_rule_files(folder) if folder.is_dir() else {}, 0, _Silent())
+        files = read_rule_files(folder) if folder.is_dir() else {}
+        book = RuleBook({table: rules for table, rules in files.items() if table not in entries}, 0, _Silent())
         book.attach(entries)
         return book
 
@@ -323,6 +324,7 @@ class _Silent:
     """The rule book's log: what it says is for a worker's."""
 
     def info(self, message: str, *args: object) -> None: ...
+    def warning(self, message: str, *args: object) -> None: ...
     def error(self, message: str, *args: object) -> None: ...
 
 

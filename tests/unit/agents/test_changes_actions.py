@@ -12,8 +12,8 @@ import pytest
 from agent_stubs import NAMES, TOPIC, Record, event, turns
 from test_changes_agent import World
 
-from agents.rule_book import RuleEntry
 from parrot_faust.quality import load
+from parrot_faust.quality.standing import RuleEntry
 
 
 @pytest.fixture
