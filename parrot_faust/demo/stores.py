@@ -72,16 +72,17 @@ def kudu_rows(addresses: Addresses, name: str, types: dict[str, str], key: Itera
     return _by_key(rows, types, key)
 
 
-def hbase_rows(addresses: Addresses, name: str, types: dict[str, str], key: Iterable[str], family: str = "d") -> Rows:
-    """The table in HBase."""
+def hbase_rows(addresses: Addresses, name: str, types: dict[str, str], key: Iterable[str]) -> Rows:
+    """The table in HBase. Keys come from the key columns' cells, so row keys of any form will do; families too."""
     host, port = addresses.hbase_thrift.rsplit(":", 1)
     connection = happybase.Connection(host, int(port), timeout=60_000)
     try:
         rows = []
         for _, cells in connection.table(name).scan(batch_size=1_000):
             row = []
+            by_name = {name.partition(b":")[2]: data for name, data in cells.items()}
             for column, kind in types.items():
-                data = cells.get(f"{family}:{column}".encode())
+                data = by_name.get(column.encode())
                 row.append(None if data is None else _CELLS.get(kind, bytes.decode)(data))
             rows.append(tuple(row))
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from parrot_faust.creation import HBaseFamily, HBaseTable, KuduColumn, KuduTable
 from parrot_faust.settings.behaviours import policy_of
 from parrot_faust.settings.checks import problems
 from parrot_faust.settings.complaints import complaint, explain, refuse_unknown
@@ -18,10 +19,8 @@ from parrot_faust.settings.sections import (
     Batch,
     Delivery,
     HBaseSection,
-    HBaseTable,
     Kafka,
     KuduSection,
-    KuduTable,
     Sasl,
     Settings,
     Sinks,
@@ -37,9 +36,11 @@ __all__ = [
     "MAX_BYTES",
     "Batch",
     "Delivery",
+    "HBaseFamily",
     "HBaseSection",
     "HBaseTable",
     "Kafka",
+    "KuduColumn",
     "KuduSection",
     "KuduTable",
     "Sasl",

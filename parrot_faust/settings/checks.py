@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from parrot_faust import tls
+from parrot_faust.creation import hbase_problems, hbase_table, kudu_problems, kudu_table
 from parrot_faust.masking import MaskError, way_of
 from parrot_faust.schema.behaviour import KINDS, NOT_KINDS
 from parrot_faust.settings.complaints import unlike
@@ -42,6 +43,7 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield (section, name), f"{value} must be at least 1"
             elif not 0 < value < float("inf"):
                 yield (section, name), f"{value} must be more than 0"
+    yield from _creation(settings)
     yield from _schema_problems((), settings.schema_change_kinds)
     for name, table in settings.tables.items():
         yield from _schema_problems(("tables", name), table.schema_change_kinds)
@@ -82,6 +84,28 @@ def _security(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     for name in ("user", "password"):
         if kafka.sasl is not None and not getattr(kafka.sasl, name):
             yield ("kafka", "sasl", name), "is empty"
+
+
+def _creation(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """How tables are made: what is said of all, of those that match, and of one."""
+    kudu, hbase = settings.sinks.kudu, settings.sinks.hbase
+    for name, pattern in kudu.patterns.items() if kudu else ():
+        yield from _below(("sinks", "kudu", "patterns", name), kudu_problems(pattern))
+    if hbase is not None:
+        yield from _below(("sinks", "hbase"), hbase_problems(hbase_table("", {}, {}, hbase)))
+        for name, other in hbase.patterns.items():
+            yield from _below(("sinks", "hbase", "patterns", name), hbase_problems(other))
+    for name, table in settings.tables.items():
+        yield from _below(("tables", name, "kudu"), kudu_problems(table.kudu))
+        yield from _below(("tables", name, "hbase"), hbase_problems(table.hbase))
+    if kudu is not None:
+        yield from _below(("sinks", "kudu"), kudu_problems(kudu_table("", {}, {}, kudu)))
+
+
+def _below(
+    where: tuple[str, ...], found: Iterator[tuple[tuple[str, ...], str]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    return (((*where, *place), text) for place, text in found)
 
 
 def _schema_problems(section: tuple[str, ...], kinds: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from parrot_faust.errors import SettingsError
 from parrot_faust.settings.document import line_at
-from parrot_faust.settings.sections import Settings, Table, fields_of, is_section, path_hook
+from parrot_faust.settings.sections import Settings, fields_of, is_section, path_hook
 
 
 def refuse_unknown(tree: Any, kind: Any, file: str, prefix: str) -> None:
@@ -39,20 +39,32 @@ def unknown(name: str, known: Iterable[str]) -> str:
 def explain(message: str, plain: dict[str, Any]) -> tuple[tuple[str, ...], str]:
     """The setting that is wrong and what is wrong with it, from the words of `msgspec`."""
     path, text = _split(message)
-    if path[:2] == ("tables", "*"):
-        for name, table in plain["tables"].items():  # the message does not say which one
-            try:
-                msgspec.convert(table, Table, strict=True, dec_hook=path_hook)
-            except msgspec.ValidationError as error:
-                within, text = _split(str(error))
-                path = ("tables", name, *within)
-                break
+    path, text = _named(path, text, plain, Settings)
     where = ".".join(path)
     if missing := re.match(r"Object missing required field `(\w+)`", text):
         return path, f"{where}.{missing[1]} is missing".removeprefix(".")
     if wrong := re.match(r"Invalid enum value '(.*)'", text, re.DOTALL):
-        text = unlike(wrong[1], get_args(_kind_at(path)))
+        text = unlike(wrong[1], _words(_kind_at(path)))
     return path, f"{where}: {text[0].lower()}{text[1:]}" if where else text
+
+
+def _named(path: tuple[str, ...], text: str, plain: Any, kind: Any) -> tuple[tuple[str, ...], str]:
+    """The path with the name in a mapping that the message does not say, found by converting one after the other."""
+    if "*" not in path:
+        return path, text
+    at = path.index("*")
+    kind = _kind_at(path[:at], kind)
+    for name in path[:at]:
+        plain = plain[name] if isinstance(plain, dict) else plain[int(name)]
+    within = next((get_args(part)[1] for part in (kind, *get_args(kind)) if get_origin(part) is dict), None)
+    for name, value in plain.items() if isinstance(plain, dict) and within is not None else ():
+        try:
+            msgspec.convert(value, within, strict=True, dec_hook=path_hook)
+        except msgspec.ValidationError as error:
+            rest, said = _split(str(error))
+            rest, said = _named(rest, said, value, within)
+            return (*path[:at], str(name), *rest), said
+    return path, text
 
 
 def _split(message: str) -> tuple[tuple[str, ...], str]:
@@ -62,11 +74,15 @@ def _split(message: str) -> tuple[tuple[str, ...], str]:
     return tuple(part for part in parts if part), text
 
 
-def _kind_at(path: tuple[str, ...]) -> Any:
-    kind: Any = Settings
+def _kind_at(path: tuple[str, ...], kind: Any = Settings) -> Any:
     for name in path:
         kind = get_args(kind)[1] if get_origin(kind) is dict else fields_of(kind).get(name)
     return kind
+
+
+def _words(kind: Any) -> tuple[str, ...]:
+    """The words that a type allows, null left aside."""
+    return tuple(word for part in get_args(kind) for word in (get_args(part) or (part,)) if isinstance(word, str))
 
 
 def unlike(value: str, known: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from parrot_faust.creation import HBaseFamily, HBaseTable, KuduColumn, KuduTable, RowKeyForm, hbase_table, kudu_table
 from parrot_faust.secret import Secret, Section, bare, is_secret
 from parrot_faust.tls import Tls
 
@@ -69,6 +70,7 @@ class Source(Section, frozen=True, kw_only=True):
 
 class KuduSection(Section, frozen=True, kw_only=True):
     """Kudu. Four hash buckets serve a tablet server of four cores; three replicas are what a cluster survives with.
+    Tables that are missing are made; `columns` are patterns of column names, `patterns` of source tables' names.
 
     `encryption`, `require_authentication` and `sasl_protocol` are what Kudu's client calls encryption policy, required
     authentication and SASL protocol name (the service's name in its Kerberos principal, ``kudu`` unless told).
@@ -78,6 +80,9 @@ class KuduSection(Section, frozen=True, kw_only=True):
     table: str = "{schema}.{table}"
     buckets: int = 4
     replicas: int = 3
+    create: bool = True
+    columns: dict[str, KuduColumn] = msgspec.field(default_factory=dict)
+    patterns: dict[str, KuduTable] = msgspec.field(default_factory=dict)
     timeout_s: float = 5.0
     encryption: Literal["optional", "required", "required_remote"] = "optional"
     require_authentication: bool = False
@@ -86,6 +91,7 @@ class KuduSection(Section, frozen=True, kw_only=True):
 
 class HBaseSection(Section, frozen=True, kw_only=True):
     """HBase through its Thrift servers: the first API for tables and scans, the second for writes with versions.
+    Tables that are missing are made, with readable row keys in one region; `patterns` are of source tables' names.
 
     `http` is for servers with `hbase.regionserver.thrift.http`, the only ones to which HBase's own
     `hbase.thrift.ssl.enabled` applies; `tls` without it is for a proxy that ends TLS in front of them.
@@ -95,6 +101,12 @@ class HBaseSection(Section, frozen=True, kw_only=True):
     thrift2: str
     table: str = "{schema}.{table}"
     family: str = "d"
+    create: bool = True
+    families: dict[str, HBaseFamily] = msgspec.field(default_factory=dict)
+    row_key: RowKeyForm = "text"
+    salt: int = 1
+    splits: tuple[str, ...] = ()
+    patterns: dict[str, HBaseTable] = msgspec.field(default_factory=dict)
     timeout_s: float = 5.0
     http: bool = False
     tls: Tls | None = None
@@ -105,21 +117,6 @@ class Sinks(Section, frozen=True, kw_only=True):
 
     kudu: KuduSection | None = None
     hbase: HBaseSection | None = None
-
-
-class KuduTable(Section, frozen=True, kw_only=True):
-    """What differs for one table in Kudu."""
-
-    table: str | None = None
-    buckets: int | None = None
-    replicas: int | None = None
-
-
-class HBaseTable(Section, frozen=True, kw_only=True):
-    """What differs for one table in HBase."""
-
-    table: str | None = None
-    family: str | None = None
 
 
 class Table(Section, frozen=True, kw_only=True):
@@ -198,6 +195,16 @@ class Settings(Section, frozen=True, kw_only=True):
     delivery: Delivery = Delivery()
     topics: Topics = Topics()
     masking: Masking = Masking()
+
+    def kudu_table(self, table: str) -> KuduTable | None:
+        """What is set for a source table in Kudu, complete; None without Kudu."""
+        own = {name: one.kudu for name, one in self.tables.items()}
+        return kudu_table(table, own, kudu.patterns, kudu) if (kudu := self.sinks.kudu) is not None else None
+
+    def hbase_table(self, table: str) -> HBaseTable | None:
+        """What is set for a source table in HBase, complete; None without HBase."""
+        own = {name: one.hbase for name, one in self.tables.items()}
+        return hbase_table(table, own, hbase.patterns, hbase) if (hbase := self.sinks.hbase) is not None else None
 
     def __repr__(self) -> str:
         return f"Settings(app={self.app!r}, brokers={self.brokers!r})"  # the rest may hold secrets

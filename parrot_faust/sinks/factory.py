@@ -23,8 +23,8 @@ def spec_of(kind: str, section: Any, tables: Mapping[str, Any]) -> SinkSpec:
 
     Raise SettingsError here, in the worker, for what the sink's own process could not begin with.
     """
-    plain = msgspec.to_builtins(section)
-    own = {name: {key: value for key, value in msgspec.to_builtins(table).items() if value is not None}
+    plain = _plain(section)
+    own = {name: {key: value for key, value in _plain(table).items() if value not in (None, {}, [])}
            for name, table in tables.items()}  # fmt: skip
     plain["tables"] = {name: table for name, table in own.items() if table}
     if kind == "kudu":
@@ -36,6 +36,12 @@ def spec_of(kind: str, section: Any, tables: Mapping[str, Any]) -> SinkSpec:
 
         msgspec.convert(plain, HBaseSettings)
     return SinkSpec(kind, plain)
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    """A section as it arrives in the process: lists for tuples."""
+    plain: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(section))
+    return plain
 
 
 def load(spec: SinkSpec) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from models import TableSchema
+from models import PlannedDdl, TableSchema
 from parrot_faust.errors import SettingsError
 
 #: What a name template may hold.
@@ -21,6 +21,11 @@ def check_template(template: str) -> None:
         raise SettingsError(f"the table name template {template!r} has {unknown}: its fields are {', '.join(FIELDS)}")
     if "table" not in fields and fields:
         raise SettingsError(f"the table name template {template!r} has no {{table}}: all tables would become one")
+
+
+def not_made(planned: PlannedDdl) -> str:
+    """That a table is missing and left to others to make, with what would make it."""
+    return f"there is no table {planned.target}, and `create: false` leaves making it to you: {planned.statement}"
 
 
 def fill(template: str, schema: TableSchema) -> str:

@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from models import TableSchema
+from parrot_faust.creation import HBaseTable, family_of
 from parrot_faust.errors import SettingsError
 from parrot_faust.names import Names, is_debezium_own
 from parrot_faust.settings import Settings
@@ -84,15 +87,13 @@ def plan(
     own = settings.tables.get(table.topic)
     sinks = own.sinks if own is not None else ()
     targets = {}
-    family = "d"
-    if settings.sinks.kudu is not None and (not sinks or "kudu" in sinks):
-        template = (own.kudu.table if own is not None else None) or settings.sinks.kudu.table
-        targets["kudu"] = target_name(template, table.topic, source.database, table.schema, table.relation)
-    if settings.sinks.hbase is not None and (not sinks or "hbase" in sinks):
-        template = (own.hbase.table if own is not None else None) or settings.sinks.hbase.table
-        name = target_name(template, table.topic, source.database, table.schema, table.relation)
+    hbase = HBaseTable()
+    if (kudu := settings.kudu_table(table.topic)) is not None and (not sinks or "kudu" in sinks):
+        targets["kudu"] = target_name(kudu.table or "", table.topic, source.database, table.schema, table.relation)
+    if (there := settings.hbase_table(table.topic)) is not None and (not sinks or "hbase" in sinks):
+        hbase = there
+        name = target_name(hbase.table or "", table.topic, source.database, table.schema, table.relation)
         targets["hbase"] = hbase_name(name)
-        family = (own.hbase.family if own is not None else None) or settings.sinks.hbase.family
     key = own.key if own is not None and own.key else source.key(table.schema, table.relation)
     masked = {name: word or "null" for name, word in own.mask.items()} if own is not None else {}
     made, skipped = table_plan(
@@ -102,12 +103,21 @@ def plan(
         source.columns(table.schema, table.relation),
         key,
         targets,
-        family,
+        hbase.family or "d",
         table.rows,
         table.width,
         masked,
     )
+    if made is not None:
+        made = _in_hbase(made, hbase)
     return _as_captured(made, skipped, shapes.get(table.topic))
+
+
+def _in_hbase(made: TablePlan, hbase: HBaseTable) -> TablePlan:
+    """The plan with its columns' families and the form of its row keys."""
+    families = {column.name: family_of(column.name, hbase) for column in made.columns[made.keys :]}
+    others = {name: family for name, family in families.items() if family != made.family}
+    return msgspec.structs.replace(made, families=others, row_key=hbase.row_key or "text", salt=hbase.salt or 1)
 
 
 def _as_captured(

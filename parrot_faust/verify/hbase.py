@@ -8,10 +8,11 @@ from typing import Any
 from parrot_faust import tls
 from parrot_faust.errors import SinkUnavailable
 from parrot_faust.tls import Tls
+from parrot_faust.verify.binary_keys import of_plan
 from parrot_faust.verify.hashing import Batch, decode_key, encode_key
 from parrot_faust.verify.plan import TablePlan
 from parrot_faust.verify.scope import Scope
-from parrot_faust.verify.stored import hbase_column, row_key, row_key_column
+from parrot_faust.verify.stored import hbase_column
 from parrot_faust.verify.thrift import BATCH_ROWS, Connection, Rows
 
 BATCH_BYTES = 2 << 20  # a cell comes with its name and time: rows are wider here
@@ -63,7 +64,8 @@ class HBase:
         decode, family_and_names = _decoder(plan), _names(plan)
         if self._missing(plan):
             return found
-        wanted_keys = [_raw(key) for key in keys]
+        row_keys = of_plan(plan.key, plan.row_key, plan.salt)
+        wanted_keys = [row_keys.written(key) for key in keys]
         step = plan.batch(LOOKUP_KEYS, BATCH_BYTES)
         for first in range(0, len(wanted_keys), step):
             rows = self._connected().rows(plan.targets["hbase"], *family_and_names, wanted_keys[first : first + step])
@@ -79,20 +81,16 @@ class HBase:
         return self._connection
 
 
-def _raw(key: tuple[Any, ...]) -> bytes:
-    """The row key of a key, also of one that a row key of another form was made into."""
-    if isinstance(key[0], tuple):
-        return bytes.fromhex(str(key[0][-1]).rpartition(" ")[2])
-    return row_key(key)
-
-
-def _names(plan: TablePlan) -> tuple[bytes, list[bytes]]:
-    return plan.family.encode(), [f"{plan.family}:{column.name}".encode() for column in plan.columns]
+def _names(plan: TablePlan) -> tuple[list[bytes], list[bytes]]:
+    """The families to read, and each column's name with its family."""
+    families = [plan.families.get(column.name, plan.family) for column in plan.columns]
+    names = [f"{family}:{column.name}".encode() for family, column in zip(families, plan.columns, strict=True)]
+    return [family.encode() for family in dict.fromkeys([plan.family, *families])], names
 
 
 def _decoder(plan: TablePlan) -> Any:
     columns = [hbase_column(column.stored, column.element, scaled=column.scale is not None) for column in plan.columns]
-    keys_of = row_key_column([column.logical for column in plan.key])
+    keys_of = of_plan(plan.key, plan.row_key, plan.salt).read
 
     def decode(rows: Rows) -> Batch:
         raw_keys, cells = rows

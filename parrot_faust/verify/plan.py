@@ -83,7 +83,8 @@ class TablePlan(msgspec.Struct, frozen=True):
     """A table to compare: its topic, its place in the source, its columns with the key first, its names in the stores.
 
     `rows` and `width` (bytes a row) are the source's own estimates. `columns` begins with the `keys` key columns, in
-    key order.
+    key order. In HBase a column is in `family` unless `families` names another one for it; `row_key` and `salt` are the
+    form of its row keys there.
     """
 
     topic: str
@@ -95,6 +96,9 @@ class TablePlan(msgspec.Struct, frozen=True):
     family: str = "d"
     rows: int = 0
     width: int = 100
+    families: dict[str, str] = {}
+    row_key: str = "text"
+    salt: int = 1
 
     def batch(self, rows: int, size: int) -> int:
         """How many rows to read at once: at most `rows`, and about `size` bytes."""

@@ -46,9 +46,11 @@ class Connection:
         """End the connection."""
         self._socket.close()
 
-    def scan(self, table: str, family: bytes, names: Sequence[bytes], batch: int = BATCH_ROWS) -> Iterator[Rows]:
-        """All rows that have anything in `family`, with the cells `names` (family and column) of each."""
-        body = _head(4, _LIST) + struct.pack(">bi", _STRING, 1) + _text(family)
+    def scan(
+        self, table: str, families: Sequence[bytes], names: Sequence[bytes], batch: int = BATCH_ROWS
+    ) -> Iterator[Rows]:
+        """All rows that have anything in `families`, with the cells `names` (family and column) of each."""
+        body = _head(4, _LIST) + struct.pack(">bi", _STRING, len(families)) + b"".join(map(_text, families))
         body += _head(5, _I32) + struct.pack(">i", batch)
         body += _head(10, _BOOL) + b"\x00"  # what is read once need not push others out of the block cache
         arguments = _field(1, _STRING, table.encode()) + _head(2, _STRUCT) + body + bytes([_STOP])
@@ -65,11 +67,11 @@ class Connection:
             yield rows
         self._call_for_nothing("scannerClose", _head(1, _I32) + struct.pack(">i", scanner))
 
-    def rows(self, table: str, family: bytes, names: Sequence[bytes], keys: Sequence[bytes]) -> Rows:
+    def rows(self, table: str, families: Sequence[bytes], names: Sequence[bytes], keys: Sequence[bytes]) -> Rows:
         """The rows of these keys that exist."""
         arguments = _field(1, _STRING, table.encode())
         arguments += _head(2, _LIST) + struct.pack(">bi", _STRING, len(keys)) + b"".join(map(_text, keys))
-        arguments += _head(3, _LIST) + struct.pack(">bi", _STRING, 1) + _text(family)
+        arguments += _head(3, _LIST) + struct.pack(">bi", _STRING, len(families)) + b"".join(map(_text, families))
         self._send("getRowsWithColumns", arguments + _empty_map(4))
         return self._rows(self._rows_follow(), names)
 

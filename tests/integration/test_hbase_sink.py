@@ -13,9 +13,10 @@ import pytest
 from hbase_servers import IDLE_S, ThriftServer, running
 
 from models import Column, Kind, Row, RowOp, TableSchema
+from parrot_faust.creation import HBaseFamily
 from parrot_faust.delivery.versions import VersionClock
 from parrot_faust.distribution import Addresses, Local
-from parrot_faust.errors import SinkUnavailable
+from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.simulation.shapes import NEW
 from parrot_faust.simulation.stores import VersionedStore
 from parrot_faust.sinks.hbase import HBaseSettings, HBaseSink, HBaseTableSettings
@@ -391,3 +392,61 @@ def test_connection_that_the_server_ended_because_it_was_idle_is_not_noticed(own
     assert own._servers._socket is not kept  # so the server had ended it
     write(own, schema(name, ID, TEXT, NUMBER), upsert(3, 3, "c", 3))
     assert rows(own, shape) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+# -- how tables are made ----------------------------------------------------------------------------------------------
+
+
+def settings_of(distribution: Addresses, **chosen: Any) -> HBaseSettings:
+    return HBaseSettings(thrift=distribution.hbase_thrift, thrift2=distribution.hbase_thrift2, **chosen)
+
+
+def test_table_has_its_families_parts_and_form_of_row_keys_and_is_refused_under_others(
+    distribution: Addresses, tables: happybase.Connection, name: str
+) -> None:
+    families = {"big": HBaseFamily(columns=("da*",), compression="gz", versions=3)}
+    own = HBaseTableSettings(families=families, row_key="binary", salt=4)
+    sink = HBaseSink(settings_of(distribution, patterns={"shop.public.*": own}))
+    shape = schema(name, ID, TEXT, DATA)
+    (planned,) = sink.plan(shape)
+    (made,) = sink.ensure(shape, soon())
+    assert (made.change, made.detail) == ("CreateTable", "family d, big")
+    table = tables.table(f"public.{name}")
+    found = {family: (options["compression"], options["max_versions"]) for family, options in table.families().items()}
+    assert found == {b"d": (b"NONE", 1), b"big": (b"GZ", 3)}
+    assert [region["start_key"] for region in table.regions()] == [b"", b"\1", b"\2", b"\3"]
+    assert planned.statement == (
+        f"create 'public.{name}', {{NAME => 'd', VERSIONS => 1}}, "
+        "{NAME => 'big', VERSIONS => 3, COMPRESSION => 'GZ'}, "
+        r'SPLITS => ["\x01", "\x02", "\x03"], '
+        "METADATA => {'parrot.row_key' => 'binary', 'parrot.salt' => '4'}"
+    )
+    write(sink, shape, *(upsert(1, number, "a", b"z") for number in range(-8, 8)))
+    write(sink, shape, upsert(2, 5, None, None), delete(2, -8))
+    keys = [key for key, _ in table.scan()]
+    assert {key[0] for key in keys} == {0, 1, 2, 3}, "spread over the parts"
+    assert [key[1:] for key in keys if key[0] == 0] == sorted(key[1:] for key in keys if key[0] == 0)
+    assert set(next(cells for key, cells in table.scan() if key.endswith(b"\x07"))) == {b"d:id", b"d:text", b"big:data"}
+    assert rows(sink, shape) == [
+        (number, "a" if number != 5 else None, b"z" if number != 5 else None) for number in range(-7, 8)
+    ]
+    other = HBaseSink(settings_of(distribution))
+    with pytest.raises(TableRefused) as refused:
+        other.ensure(shape, soon())
+    assert str(refused.value).endswith(
+        "does not fit: its row keys are binary there and text here (`row_key`); "
+        "its row keys have a salt of 4 there and 1 here (`salt`)"
+    )
+
+
+def test_missing_table_family_and_compression_are_named(distribution: Addresses, tables: Any, name: str) -> None:
+    shape = schema(name, ID, TEXT)
+    unmade = HBaseSink(settings_of(distribution, create=False))
+    with pytest.raises(SinkUnavailable, match=rf"no table public.{name}, and `create: false` .*: create 'public"):
+        unmade.ensure(shape, soon())
+    packed = HBaseSink(settings_of(distribution, families={"d": HBaseFamily(compression="lzo")}))
+    with pytest.raises(TableRefused, match="does not offer the compression lzo"):
+        packed.ensure(shape, soon())
+    tables.create_table(f"public.{name}", {"theirs": {}})
+    with pytest.raises(TableRefused, match="has no family d, and `create: false` leaves making it to you"):
+        unmade.ensure(shape, soon())

@@ -15,8 +15,10 @@ import pytest
 from kudu_servers import Servers, running
 
 from models import Column, Kind, Row, RowOp, TableSchema
+from parrot_faust.creation import KuduColumn
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.kudu import KuduSettings, KuduSink, KuduTableSettings
+from parrot_faust.sinks.kudu.encodings import ENCODINGS, SHORT_DECIMAL
 
 pytestmark = pytest.mark.integration
 
@@ -341,3 +343,71 @@ def test_sink_that_is_not_open_says_so(servers: Servers, name: str, tmp_path: Pa
     sink = KuduSink(KuduSettings(masters=servers.masters))
     with pytest.raises(SinkUnavailable, match="not open"):
         sink.ensure(schema(name, ID), soon())
+
+
+# -- how tables are made ----------------------------------------------------------------------------------------------
+
+
+def test_kudu_has_exactly_the_encodings_that_are_documented(sink: KuduSink, name: str) -> None:
+    """Each that is in the table is taken, each that is not is refused by Kudu when a table is made."""
+    import kudu
+    from kudu.client import Partitioning
+
+    def make(*pairs: tuple[str, str]) -> None:
+        builder = kudu.schema_builder()
+        builder.add_column("id", nullable=False).type("int64")
+        for kind, word in pairs:
+            column = (
+                builder.add_column(f"{kind}_{word}".replace(" ", "_"), nullable=True)
+                .type(kind.split()[0])
+                .encoding(word)
+            )
+            if kind.startswith("decimal"):
+                column.precision(18 if kind == SHORT_DECIMAL else 19).scale(2)
+        builder.set_primary_keys(["id"])
+        sink._client.create_table(name, builder.build(), Partitioning().set_range_partition_columns([]), n_replicas=1)
+
+    words = ("auto", "plain", "bitshuffle", "rle", "dict", "prefix")
+    pairs = [(kind, word) for kind in ENCODINGS for word in words]
+    known = [(kind, word) for kind, word in pairs if word in ENCODINGS[kind] or word == "auto"]
+    for pair in pairs:
+        if pair not in known:
+            with pytest.raises(kudu.KuduException, match="invalid encoding"):
+                make(pair)
+    make(*known)
+
+
+def test_columns_are_laid_out_as_the_settings_say(servers: Servers, name: str) -> None:
+    columns = {"text": KuduColumn(encoding="prefix"), "*": KuduColumn(encoding="bitshuffle", compression="lz4")}
+    sink = KuduSink(
+        KuduSettings(
+            masters=servers.masters, patterns={"shop.*": KuduTableSettings(buckets=3, columns=columns)}, buckets=2
+        )
+    )
+    sink.open()
+    shape = schema(name, ID, TEXT)
+    (planned,) = sink.plan(shape)
+    assert "text string encoding prefix compression lz4, primary key (id)" in planned.statement.replace("\n", " ")
+    (made,) = sink.ensure(shape, soon())
+    assert made.detail == "3 hash partitions on id"
+    (added,) = sink.ensure(schema(name, ID, TEXT, NUMBER), soon())
+    assert added.change == "AddColumn"
+    write(sink, schema(name, ID, TEXT, NUMBER), upserts((1, "a", 5)))
+    assert list(sink.read(schema(name, ID, TEXT, NUMBER))) == [(1, "a", 5)]
+    wrong = KuduSettings(masters=servers.masters, columns={"number": KuduColumn(encoding="dict")})
+    other = KuduSink(wrong)
+    other.open()
+    with pytest.raises(TableRefused, match="number is int32, which Kudu has no encoding dict for: take one of"):
+        other.ensure(schema(f"{name}x", ID, NUMBER), soon())
+
+
+def test_table_that_is_not_to_be_made_is_waited_for(servers: Servers, sink: KuduSink, name: str) -> None:
+    waiting = KuduSink(
+        KuduSettings(masters=servers.masters, tables={f"shop.public.{name}": KuduTableSettings(create=False)})
+    )
+    waiting.open()
+    shape = schema(name, ID, TEXT)
+    with pytest.raises(SinkUnavailable, match=rf"no table public.{name}, and `create: false` .*: create table public"):
+        waiting.ensure(shape, soon())
+    sink.ensure(shape, soon())  # someone makes it
+    write(waiting, shape, upserts((1, "a")))

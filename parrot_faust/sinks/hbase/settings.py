@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import asdict
 
 from models import TableSchema
+from parrot_faust.creation import HBaseFamily, HBaseTable, RowKeyForm, family_of, hbase_problems, hbase_table
 from parrot_faust.errors import SettingsError, TableRefused
 from parrot_faust.sinks.naming import check_template, fill
 from parrot_faust.tls import Tls
 
 
-class HBaseTableSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HBaseTableSettings(HBaseTable, frozen=True, kw_only=True):
     """What differs for one source table; None leaves it as it is for all."""
-
-    table: str | None = None
-    family: str | None = None
 
     def __post_init__(self) -> None:
         if self.table is not None:
             check_template(self.table)
         if self.family is not None:
             _check_family(self.family)
+        for family in self.families:
+            _check_family(family)
+        for place, text in hbase_problems(self):
+            raise SettingsError(f"hbase {'.'.join(place)}: {text}")
 
 
 class HBaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +43,12 @@ class HBaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeout_s: float = 5.0
     http: bool = False
     tls: Tls | None = None
+    create: bool = True
+    families: dict[str, HBaseFamily] = {}
+    row_key: RowKeyForm = "text"
+    salt: int = 1
+    splits: tuple[str, ...] = ()
+    patterns: dict[str, HBaseTableSettings] = {}
     tables: dict[str, HBaseTableSettings] = {}
 
     def __post_init__(self) -> None:
@@ -47,23 +57,31 @@ class HBaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.timeout_s <= 0:
             raise SettingsError(f"sinks.hbase.timeout_s is {self.timeout_s}: it must be greater than 0")
         check_template(self.table)
-        _check_family(self.family)
+        HBaseTableSettings(**asdict(self.of("")))  # refuses what can't be meant of all
+
+    def of(self, table: str) -> HBaseTable:
+        """The settings of one source table, complete."""
+        return hbase_table(table, self.tables, self.patterns, self)
 
     def target(self, schema: TableSchema) -> str:
         """The table's name in HBase; what HBase does not allow in a name is written as its code, ``_x2f_``.
 
         Raise TableRefused when nothing is left of it.
         """
-        own = self.tables.get(schema.table)
-        name = fill(own.table if own and own.table else self.table, schema)
+        name = fill(self.of(schema.table).table or self.table, schema)
         if not name:
             raise TableRefused(schema.table, "its name in HBase would be empty")
         return re.sub(r"^[.-]|[^A-Za-z0-9_.-]", lambda match: f"_x{ord(match[0]):x}_", name)
 
     def family_of(self, table: str) -> str:
-        """The column family of a source table's cells."""
-        own = self.tables.get(table)
-        return own.family if own and own.family else self.family
+        """The column family of a source table's cells, but for those that another one takes."""
+        return self.of(table).family or self.family
+
+    def families_of(self, schema: TableSchema) -> Callable[[str], bytes]:
+        """What names the family of a column by its name in HBase."""
+        table = self.of(schema.table)
+        own = table.family or self.family
+        return lambda name: (own if name in schema.key else family_of(name, table)).encode()
 
 
 def address(text: str, name: str) -> tuple[str, int]:

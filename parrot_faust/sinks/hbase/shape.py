@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import thriftpy2
 
 from models import Kind, Row, RowFailure, RowOp, TableSchema, key_text
+from parrot_faust.creation import RowKeyForm
 from parrot_faust.errors import RowRefused, RowTooLarge, ValueRefused
 from parrot_faust.sinks.hbase.cells import (
     CELL_LIMIT,
@@ -20,8 +22,8 @@ from parrot_faust.sinks.hbase.cells import (
     Encode,
     encoder,
     plain,
-    row_key,
 )
+from parrot_faust.sinks.hbase.rowkeys import maker
 
 api = thriftpy2.load(str(Path(__file__).with_name("write.thrift")), module_name="parrot_hbase_write_thrift")
 
@@ -34,7 +36,14 @@ class Shape:
     whole row up to its version.
     """
 
-    def __init__(self, schema: TableSchema, target: str, family: bytes) -> None:
+    def __init__(
+        self,
+        schema: TableSchema,
+        target: str,
+        family_of: Callable[[str], bytes],
+        form: RowKeyForm = "text",
+        salt: int = 1,
+    ) -> None:
         self._table = schema.table
         self._names = [column.name for column in schema.columns]
         self._kinds = [column.kind.value for column in schema.columns]
@@ -43,11 +52,12 @@ class Shape:
         self._types: list[type] = [TYPES.get(column.kind, int) for column in schema.columns]
         self._key = schema.key_positions()
         self._decimals = {position for position in self._key if schema.columns[position].kind is Kind.DECIMAL}
-        self._family = family
+        self._families = [family_of(name) for name in self._names]
+        self._row_keys = maker([schema.columns[position] for position in self._key], form, salt)
         #: Cells of columns that were dropped go when their row is written: HBase itself knows no columns to drop.
-        self._without = [name.encode() for name in schema.without]
+        self._without = [(family_of(name), name.encode()) for name in schema.without]
         self._key_limit = ROW_KEY_LIMIT - REGION_NAME - len(target)
-        self._cell_limit = CELL_LIMIT - CELL_OVERHEAD - len(family)
+        self._cell_limit = CELL_LIMIT - CELL_OVERHEAD - max(map(len, self._families))
 
     def mutations(self, rows: Sequence[Row]) -> tuple[list[tuple[int, Any, Any]], list[RowFailure]]:
         """Return (index, put or None, delete or None) of each row that can be sent, and the failures of the others."""
@@ -75,22 +85,21 @@ class Shape:
         key = self._row_key([None if position in unset else values[position] for position in self._key])
         cells = []
         nulls = [
-            api.TColumn(family=self._family, qualifier=qualifier, timestamp=row.version) for qualifier in self._without
+            api.TColumn(family=family, qualifier=qualifier, timestamp=row.version)
+            for family, qualifier in self._without
         ]
         for position, qualifier in enumerate(self._qualifiers):
             if position in unset:
                 continue
-            value = values[position]
+            value, family = values[position], self._families[position]
             if value is None:
-                nulls.append(api.TColumn(family=self._family, qualifier=qualifier, timestamp=row.version))
+                nulls.append(api.TColumn(family=family, qualifier=qualifier, timestamp=row.version))
             else:
                 data = self._cell(position, value)
                 if len(data) + len(qualifier) + len(key) > self._cell_limit:
                     what = f"column {self._names[position]} ({self._kinds[position]}): the cell"
                     raise RowTooLarge(self._table, len(data), CELL_LIMIT, what=what)
-                cells.append(
-                    api.TColumnValue(family=self._family, qualifier=qualifier, value=data, timestamp=row.version)
-                )
+                cells.append(api.TColumnValue(family=family, qualifier=qualifier, value=data, timestamp=row.version))
         put = api.TPut(row=key, columnValues=cells, timestamp=row.version)
         return put, api.TDelete(row=key, columns=nulls, timestamp=row.version) if nulls else None
 
@@ -121,9 +130,11 @@ class Shape:
             except (ValueError, ArithmeticError) as error:
                 raise self._refused(position, str(error)) from None
         try:
-            key = row_key(texts)
+            key = self._row_keys(texts)
         except UnicodeEncodeError as error:
             raise RowRefused(self._table, f"the key is not valid Unicode: {error.reason}") from None
+        except (ValueError, ArithmeticError, struct.error) as error:
+            raise RowRefused(self._table, f"the key has no binary form: {error}") from None
         if len(key) > self._key_limit:
             raise RowTooLarge(self._table, len(key), self._key_limit, what="the row key")
         return key

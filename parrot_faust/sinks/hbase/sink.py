@@ -16,7 +16,7 @@ from parrot_faust.sinks.hbase.cells import decoder
 from parrot_faust.sinks.hbase.servers import NAME, HBaseIOError, Servers, unavailable
 from parrot_faust.sinks.hbase.settings import HBaseSettings
 from parrot_faust.sinks.hbase.shape import Shape, api
-from parrot_faust.sinks.hbase.tables import fit, planned
+from parrot_faust.sinks.hbase.tables import fit, planned, wanted_of
 
 SCAN_BATCH = 1_000
 SHAPE_ROWS = 1_000  # enough to have seen every column but one that is nearly always null
@@ -52,8 +52,8 @@ class HBaseSink:
             return ()
         if not schema.key:
             raise TableRefused(schema.table, "it has no primary key; name `key:` columns for it in the settings")
-        target, family = self.settings.target(schema), self.settings.family_of(schema.table)
-        done = fit(self._servers, schema, target, family, deadline)
+        target, wanted = self.settings.target(schema), wanted_of(self.settings, schema)
+        done = fit(self._servers, schema, target, wanted, deadline)
         names = {column.name for column in schema.columns}
         known = self._columns.get(target)
         if known is not None:
@@ -61,7 +61,9 @@ class HBaseSink:
             done += [AppliedDdl(schema.table, target, "AddColumn", name, 0.0) for name in sorted(names - known)]
             done += [AppliedDdl(schema.table, target, "DropColumn", name, 0.0) for name in sorted(gone)]
         self._columns[target] = (names | (known or set())).difference(schema.without)
-        self._shapes[schema.fingerprint] = Shape(schema, target, family.encode())
+        self._shapes[schema.fingerprint] = Shape(
+            schema, target, self.settings.families_of(schema), wanted.form, wanted.salt
+        )
         return done
 
     def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:
@@ -69,8 +71,7 @@ class HBaseSink:
         if not schema.key:
             raise TableRefused(schema.table, "it has no primary key; name `key:` columns for it in the settings")
         deadline = time.monotonic() + self.settings.timeout_s
-        target, family = self.settings.target(schema), self.settings.family_of(schema.table)
-        return planned(self._servers, schema, target, family, deadline)
+        return planned(self._servers, schema, self.settings.target(schema), wanted_of(self.settings, schema), deadline)
 
     def shape(self, schema: TableSchema) -> StoreShape | None:
         """The columns of the table's first rows: HBase itself keeps neither names nor types."""
@@ -110,8 +111,8 @@ class HBaseSink:
 
     def read(self, schema: TableSchema) -> Iterator[tuple[Any, ...]]:
         """Scan the whole table; no rows when it does not exist."""
-        family = self.settings.family_of(schema.table).encode()
-        columns = [(family + b":" + column.name.encode(), decoder(column)) for column in schema.columns]
+        family_of = self.settings.families_of(schema)
+        columns = [(family_of(column.name) + b":" + column.name.encode(), decoder(column)) for column in schema.columns]
         with self._servers.tables(time.monotonic() + self.settings.timeout_s) as connection:
             try:
                 for _, cells in connection.table(self.settings.target(schema)).scan(batch_size=SCAN_BATCH):

@@ -5,25 +5,24 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec.structs import asdict
 
 from models import TableSchema
+from parrot_faust.creation import KuduColumn, KuduTable, kudu_problems, kudu_table
 from parrot_faust.errors import SettingsError, TableRefused
 from parrot_faust.sinks.naming import check_template, fill
 
 MAX_NAME = 256  # bytes; Kudu refuses longer names of tables and columns
 
 
-class KuduTableSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KuduTableSettings(KuduTable, frozen=True, kw_only=True):
     """One table's own settings; what is None is as for all tables."""
-
-    table: str | None = None
-    buckets: int | None = None
-    replicas: int | None = None
 
     def __post_init__(self) -> None:
         if self.table is not None:
             check_template(self.table)
-        _check_counts(self.buckets, self.replicas)
+        for place, text in kudu_problems(self):
+            raise SettingsError(f"kudu {'.'.join(place)}: {text}")
 
 
 class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +32,8 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     partitions on the key, `replicas` copies of each; both matter only when a table is made. `timeout_s` bounds
     connecting and opening a table; writing is bounded by each call's own deadline. `encryption`,
     `require_authentication` and `sasl_protocol` are options of Kudu's client. `tables` is keyed by source table, for
-    example ``shop.public.orders``. Raise SettingsError when a value can't be meant.
+    example ``shop.public.orders``, `patterns` by what its name matches. Raise SettingsError when a value can't be
+    meant.
     """
 
     masters: tuple[str, ...]
@@ -44,6 +44,9 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     encryption: Literal["optional", "required", "required_remote"] = "optional"
     require_authentication: bool = False
     sasl_protocol: str = ""
+    create: bool = True
+    columns: dict[str, KuduColumn] = {}
+    patterns: dict[str, KuduTableSettings] = {}
     tables: dict[str, KuduTableSettings] = {}
 
     def __post_init__(self) -> None:
@@ -52,16 +55,11 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.timeout_s <= 0:
             raise SettingsError(f"sinks.kudu.timeout_s is {self.timeout_s}: it must be greater than 0")
         check_template(self.table)
-        _check_counts(self.buckets, self.replicas)
+        self.of("")  # refuses what can't be meant of all
 
     def of(self, table: str) -> KuduTableSettings:
         """The settings of one source table, complete."""
-        own = self.tables.get(table, KuduTableSettings())
-        return KuduTableSettings(
-            table=self.table if own.table is None else own.table,
-            buckets=self.buckets if own.buckets is None else own.buckets,
-            replicas=self.replicas if own.replicas is None else own.replicas,
-        )
+        return KuduTableSettings(**asdict(kudu_table(table, self.tables, self.patterns, self)))
 
     def target(self, schema: TableSchema) -> str:
         """The name of the Kudu table for `schema`. Raise TableRefused when Kudu can't have a table of that name."""
@@ -70,10 +68,3 @@ class KuduSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if not name or len(name.encode()) > MAX_NAME:
             raise TableRefused(schema.table, f"its name in Kudu would be {name!r}: 1 to {MAX_NAME} bytes are allowed")
         return name
-
-
-def _check_counts(buckets: int | None, replicas: int | None) -> None:
-    if buckets is not None and buckets < 1:
-        raise SettingsError(f"kudu buckets is {buckets}: at least 1 is needed")
-    if replicas is not None and (replicas < 1 or replicas % 2 == 0):
-        raise SettingsError(f"kudu replicas is {replicas}: Kudu wants an odd number")

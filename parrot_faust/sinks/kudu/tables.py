@@ -10,10 +10,12 @@ from typing import Any
 
 from models import AppliedDdl, PlannedDdl, TableSchema
 from parrot_faust.errors import SinkUnavailable, TableRefused
+from parrot_faust.sinks.kudu.encodings import layout_of, layouts_of
 from parrot_faust.sinks.kudu.layout import StoreTable, missing_columns
 from parrot_faust.sinks.kudu.mapping import StoreColumn, store_columns
 from parrot_faust.sinks.kudu.outcomes import message
-from parrot_faust.sinks.kudu.settings import KuduSettings
+from parrot_faust.sinks.kudu.settings import KuduSettings, KuduTableSettings
+from parrot_faust.sinks.naming import not_made
 
 #: Seconds between two looks while another process changes the table: Kudu shows the old columns until every tablet has
 #: the new ones, which takes some tens of milliseconds.
@@ -40,7 +42,8 @@ def fit(
     columns were dropped, never alters a table that is there.
     """
     target = settings.target(schema)
-    store_columns(schema)  # refuses what Kudu can't hold, before anything is made
+    chosen = settings.of(schema.table)
+    layouts_of(schema.table, store_columns(schema), chosen.columns)  # refuses what can't be, before anything is made
     done: list[AppliedDdl] = []
     pause = FIRST_PAUSE
     while True:
@@ -48,15 +51,18 @@ def fit(
         found = describe(client, target)
         started = time.monotonic()
         if found is None:
+            if not chosen.create:
+                raise SinkUnavailable("kudu", not_made(planned(client, settings, schema)[0]))
             if here := _unless_overtaken(schema, lambda: _create(client, settings, schema, target)):
-                detail = f"{settings.of(schema.table).buckets} hash partitions on {', '.join(schema.key)}"
+                detail = f"{chosen.buckets} hash partitions on {', '.join(schema.key)}"
                 done.append(AppliedDdl(schema.table, target, "CreateTable", detail, time.monotonic() - started))
         else:
             missing = missing_columns(schema, found)
             unwanted = tuple(column for column in found.columns[found.keys :] if column.name in schema.without)
             if late or not (missing or unwanted):
                 return found, done
-            change, columns, alter = ("AddColumn", missing, _add) if missing else ("DropColumn", unwanted, _drop)
+            change, columns = ("AddColumn", missing) if missing else ("DropColumn", unwanted)
+            alter = partial(_add, chosen=chosen) if missing else _drop
             if here := _unless_overtaken(schema, partial(alter, client, target, columns)):
                 seconds = time.monotonic() - started
                 for column in columns:
@@ -73,15 +79,14 @@ def planned(client: Any, settings: KuduSettings, schema: TableSchema) -> list[Pl
     wanted, chosen = store_columns(schema), settings.of(schema.table)
     found = describe(client, target)
     if found is None:
-        columns = ", ".join(f"{each.name} {each.shape}{'' if each.nullable else ' not null'}" for each in wanted)
+        layouts_of(schema.table, wanted, chosen.columns)
+        columns = ", ".join(_told(each, chosen) for each in wanted)
         key, buckets = ", ".join(schema.key), chosen.buckets or 1
         spread = f" partition by hash ({key}) partitions {buckets}" if buckets > 1 else ""
         text = f"create table {target} ({columns}, primary key ({key})){spread} replicas {chosen.replicas}"
         return [PlannedDdl(schema.table, target, "CreateTable", text)]
     plan = [
-        PlannedDdl(
-            schema.table, target, "AddColumn", f"alter table {target} add columns ({column.name} {column.shape})"
-        )
+        PlannedDdl(schema.table, target, "AddColumn", f"alter table {target} add columns ({_told(column, chosen)})")
         for column in missing_columns(schema, found)
     ]
     return plan + [
@@ -89,6 +94,13 @@ def planned(client: Any, settings: KuduSettings, schema: TableSchema) -> list[Pl
         for column in found.columns[found.keys :]
         if column.name in schema.without
     ]
+
+
+def _told(column: StoreColumn, chosen: KuduTableSettings) -> str:
+    laid = layout_of(column, chosen.columns)
+    words = [column.name, column.shape, "" if column.nullable else "not null"]
+    words += [f"encoding {laid.encoding}" if laid.encoding else "", f"compression {laid.compression}"]
+    return " ".join(word for word in words[: 5 if laid.compression else 4] if word)
 
 
 def describe(client: Any, target: str) -> StoreTable | None:
@@ -136,7 +148,7 @@ def _create(client: Any, settings: KuduSettings, schema: TableSchema, target: st
     chosen = settings.of(schema.table)
     builder = kudu.schema_builder()
     for column in store_columns(schema):
-        _specify(builder.add_column(column.name, nullable=column.nullable), column)
+        _specify(builder.add_column(column.name, nullable=column.nullable), column, chosen)
     builder.set_primary_keys(list(schema.key))
     partitioning = Partitioning()
     if chosen.buckets and chosen.buckets > 1:  # Kudu has no hash partitioning of one bucket
@@ -146,10 +158,10 @@ def _create(client: Any, settings: KuduSettings, schema: TableSchema, target: st
     client.create_table(target, builder.build(), partitioning, n_replicas=chosen.replicas)
 
 
-def _add(client: Any, target: str, columns: Sequence[StoreColumn]) -> None:
+def _add(client: Any, target: str, columns: Sequence[StoreColumn], chosen: KuduTableSettings) -> None:
     alterer = client.new_table_alterer(client.table(target))
     for column in columns:
-        _specify(alterer.add_column(column.name, nullable=True), column)
+        _specify(alterer.add_column(column.name, nullable=True), column, chosen)
     alterer.alter()
 
 
@@ -160,7 +172,12 @@ def _drop(client: Any, target: str, columns: Sequence[StoreColumn]) -> None:
     alterer.alter()
 
 
-def _specify(spec: Any, column: StoreColumn) -> None:
+def _specify(spec: Any, column: StoreColumn, chosen: KuduTableSettings) -> None:
     spec.type(column.type)
+    laid = layout_of(column, chosen.columns)
+    if laid.encoding:
+        spec.encoding(laid.encoding)
+    if laid.compression:
+        spec.compression(laid.compression)
     if column.type == "decimal":
         spec.precision(column.precision).scale(column.scale)

@@ -23,7 +23,7 @@ FITTING: dict[Kind, Any] = {
 
 
 def shape(*columns: Column, key: tuple[str, ...] = ("id",), family: bytes = b"d") -> Shape:
-    return Shape(TableSchema.of("shop.public.t", columns, key), TARGET, family)
+    return Shape(TableSchema.of("shop.public.t", columns, key), TARGET, lambda _: family)
 
 
 def upsert(*values: Any, version: int = 9, unset: tuple[int, ...] = ()) -> Row:

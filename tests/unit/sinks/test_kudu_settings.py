@@ -35,8 +35,10 @@ def test_own_settings_of_a_table_win_and_the_rest_is_as_for_all() -> None:
     settings = KuduSettings(
         masters=("m:1",), replicas=3, tables={"shop.public.orders": KuduTableSettings(buckets=8, table="o_{table}")}
     )
-    assert settings.of("shop.public.orders") == KuduTableSettings(buckets=8, replicas=3, table="o_{table}")
-    assert settings.of("shop.public.other") == KuduTableSettings(buckets=4, replicas=3, table="{schema}.{table}")
+    assert settings.of("shop.public.orders") == KuduTableSettings(buckets=8, replicas=3, table="o_{table}", create=True)
+    assert settings.of("shop.public.other") == KuduTableSettings(
+        buckets=4, replicas=3, table="{schema}.{table}", create=True
+    )
     assert settings.target(schema()) == "o_orders"
 
 

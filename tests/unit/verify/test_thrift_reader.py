@@ -80,7 +80,7 @@ def test_rows_are_the_same_wherever_the_answer_is_cut(seed: int) -> None:
     cut = random.Random(seed)
     with server(OPENED, rows_answer(ROWS[:20]), rows_answer(ROWS[20:]), rows_answer([]), CLOSED, cut=cut) as address:
         connection = Connection(address, 5)
-        found = [row for keys, rows in connection.scan("t", b"d", NAMES) for row in zip(keys, rows, strict=True)]
+        found = [row for keys, rows in connection.scan("t", [b"d"], NAMES) for row in zip(keys, rows, strict=True)]
         connection.close()
     assert found == EXPECTED
 
@@ -88,13 +88,13 @@ def test_rows_are_the_same_wherever_the_answer_is_cut(seed: int) -> None:
 def test_a_servers_refusal_is_told_in_its_words() -> None:
     refusal = answer(b"scannerOpenWithScan", b"\x0c\x00\x01\x0b\x00\x01" + text(b"TableNotFound: t\n  at ...") + b"\0")
     with server(refusal) as address, pytest.raises(SinkUnavailable, match=r"hbase is not available: TableNotFound: t$"):
-        list(Connection(address, 5).scan("t", b"d", NAMES))
+        list(Connection(address, 5).scan("t", [b"d"], NAMES))
 
 
 def test_a_server_that_goes_away_within_an_answer_is_not_taken_for_the_end() -> None:
     whole = rows_answer(ROWS)
     with server(OPENED, whole[: len(whole) // 2]) as address, pytest.raises(SinkUnavailable):
-        list(Connection(address, 5).scan("t", b"d", NAMES))
+        list(Connection(address, 5).scan("t", [b"d"], NAMES))
 
 
 def names_answer(*tables: bytes) -> bytes:
