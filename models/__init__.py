@@ -23,6 +23,7 @@ from models.schema_change import (
     Truncate,
 )
 from models.verdict import Action, RuleFailure, Severity
+from models.window import ShapeVerdict, Tallied, WindowPart, WindowResult
 
 __all__ = [
     "Action",
@@ -57,10 +58,14 @@ __all__ = [
     "RuleFailure",
     "SchemaChange",
     "Severity",
+    "ShapeVerdict",
     "Stage",
     "StoreShape",
     "TableSchema",
+    "Tallied",
     "Truncate",
+    "WindowPart",
+    "WindowResult",
     "WriteResult",
     "key_text",
 ]

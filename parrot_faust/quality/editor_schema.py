@@ -14,6 +14,7 @@ from typing import Any
 from models import Action, Severity
 from parrot_faust.quality.arguments import COLUMN, DURATION
 from parrot_faust.quality.expectations import CHANGES, EXPECTATIONS, Expectation, Scope, short_name, spellings
+from parrot_faust.quality.loading import MOST_EXACT
 from parrot_faust.quality.rule_reading import OPS, OWN
 
 _OWN: dict[str, Any] = {
@@ -71,6 +72,12 @@ def editor_schema() -> dict[str, Any]:
                 "items": _object(
                     {
                         "every": duration,
+                        "exact": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": MOST_EXACT,
+                            "description": "how many different values are counted exactly",
+                        },
                         "grace": {"anyOf": [duration, {"enum": [0, "0s"]}], "description": "how long late rows count"},
                         "checks": {"type": "array", "items": {"$ref": "#/$defs/window_check"}},
                     },

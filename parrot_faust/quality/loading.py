@@ -10,7 +10,7 @@ from parrot_faust.quality.arguments import DURATION, duration_ms, is_number
 from parrot_faust.quality.complaints import Complaints, cut, near
 from parrot_faust.quality.expectations import Scope
 from parrot_faust.quality.rule_reading import CHOICES, DEFAULTS, OWN, RuleReader, ops_of
-from parrot_faust.quality.rules import Breaker, Rule, RuleSet, When, Window
+from parrot_faust.quality.rules import EXACT, Breaker, Rule, RuleSet, When, Window
 from parrot_faust.quality.suites import read_suite
 from parrot_faust.quality.trees import plain, read_tree
 
@@ -19,6 +19,8 @@ TOP = {
     "version", "table", "when", "defaults", "columns", "rows", "transitions", "immutable", "monotonic", "windows",
     "schema", "breaker",
 }  # fmt: skip
+WINDOW = ("every", "grace", "exact", "checks")
+MOST_EXACT = 50_000  # the values of all rules of all open windows of a table travel in one message
 GRACE = "10s"  # events of one moment arrive within seconds of each other; a window waits so long for late ones
 
 
@@ -148,13 +150,16 @@ class _Reader:
                 if not isinstance(entry, dict):
                     raise self._complaints.at("a window is written {every: 1m, checks: [...]}", entries, index)
                 for name in entry:
-                    if name not in ("every", "grace", "checks"):
-                        raise self._complaints.unknown(str(name), ("every", "grace", "checks"), entry, name)
+                    if name not in WINDOW:
+                        raise self._complaints.unknown(str(name), WINDOW, entry, name)
                 checks = entry.get("checks")
                 if not isinstance(checks, list) or "every" not in entry:
                     raise self._complaints.at("a window needs `every:` and a list of `checks:`", entries, index)
                 every, grace = self._duration(entry, "every", ""), self._duration(entry, "grace", GRACE)
-                windows.append(Window(every, grace, tuple(self._checks(checks, "", Scope.WINDOW))))
+                exact = plain(entry.get("exact", EXACT))
+                if not isinstance(exact, int) or isinstance(exact, bool) or not 0 < exact <= MOST_EXACT:
+                    raise self._complaints.at(f"exact is a number from 1 to {MOST_EXACT}", entry, "exact")
+                windows.append(Window(every, grace, tuple(self._checks(checks, "", Scope.WINDOW)), exact))
         return windows
 
     def _breaker(self) -> Breaker | None:

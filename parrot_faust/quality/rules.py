@@ -21,6 +21,9 @@ class When(msgspec.Struct, frozen=True):
     image: str = "after"
 
 
+#: Different values that are counted exactly in a window unless it says another number.
+EXACT = 10_000
+
 #: Rules about what a change does look at updates: only those have both rows.
 UPDATES = When(("u",), "both")
 
@@ -55,12 +58,16 @@ class Rule(msgspec.Struct, frozen=True):
         return tuple(str(self.kwargs[name]) for name in ("column_A", "column_B") if name in self.kwargs)
 
 
-class Window(msgspec.Struct, frozen=True):
-    """Rules over all rows of a time. Rows count by the source's time; those later than `grace_ms` are left out."""
+class Window(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Rules over all rows of a time. Rows count by the source's time; those later than `grace_ms` are left out.
+
+    Up to `exact` different values of a column are counted exactly.
+    """
 
     every_ms: int
     grace_ms: int
     rules: tuple[Rule, ...]
+    exact: int = EXACT
 
 
 class Breaker(msgspec.Struct, frozen=True):
@@ -109,6 +116,14 @@ class RuleSet(msgspec.Struct, frozen=True):
     def every_rule(self) -> tuple[Rule, ...]:
         """All rules, also those of windows and of the table's shape."""
         return (*self.rules, *(rule for window in self.windows for rule in window.rules), *self.shape)
+
+    @property
+    def windows_version(self) -> str:
+        """A version that is equal exactly when the rules of windows are, and what they look at; empty without any."""
+        if not self.windows:
+            return ""
+        content = msgspec.json.encode((self.when, self.windows), order="deterministic")
+        return hashlib.sha256(content).hexdigest()[:12]
 
     def to_json(self) -> str:
         """The set as text, for the rules topic."""

@@ -10,10 +10,10 @@ from msgspec import structs
 
 from models import Action, Change, Column
 from parrot_faust.quality.compiling import Compiled
-from parrot_faust.quality.conditions import columns_of, compile_condition
+from parrot_faust.quality.conditions import Row, columns_of, compile_condition
+from parrot_faust.quality.folding import column_of
 from parrot_faust.quality.rules import Rule, RuleSet
 from parrot_faust.quality.shapes import judge_shape
-from parrot_faust.quality.values import is_null
 from parrot_faust.quality.windows import TIMED, judge_window, share_holds, tally_for
 
 
@@ -88,26 +88,16 @@ def _over_window(
         if missing := {*rule.columns, *(columns_of(rule.row_condition) if rule.row_condition else ())} - places.keys():
             raise ValueError(f"the table has no column {', '.join(sorted(missing))}")
         condition = compile_condition(rule.row_condition, places) if rule.row_condition else None
-        tally, considered = tally_for(rule), 0
-        positions = [places[name][0] for name in rule.columns]
+        tally, positions = tally_for(rule), [places[name][0] for name in rule.columns]
+        rows: list[Row] = []
         for change in changes:
             row = change.before if rules.when.image == "before" else change.after
             if row is None or change.op not in rules.when.ops or (condition is not None and not condition(row)):
                 continue
-            values = tuple(row[position] for position in positions)
-            if not _ignored(rule, values):
-                considered += 1
-                tally.add(values)
+            rows.append(row)
+        considered, present = column_of(rule, positions, rows)
+        tally.extend(considered, present)
     except (TypeError, ValueError, ArithmeticError) as error:
         return RuleVerdict(rule.id, False, reason=f"{type(error).__name__}: {error}")
     verdict = judge_window(rule, tally)
     return RuleVerdict(rule.id, verdict.success, considered, observed=verdict.observed, reason=verdict.reason)
-
-
-def _ignored(rule: Rule, values: tuple[Any, ...]) -> bool:
-    """Whether `ignore_row_if` of a window's rule over several columns leaves a row out."""
-    if len(rule.columns) < 2:
-        return False
-    word = rule.kwargs.get("ignore_row_if", "all_values_are_missing")
-    missing = [is_null(value) for value in values]
-    return all(missing) if word == "all_values_are_missing" else word == "any_value_is_missing" and any(missing)

@@ -1,0 +1,102 @@
+"""What the rules of a window say when it closes, of what its rows have come to and of the windows before it."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any, NamedTuple
+
+import msgspec
+
+from models import Kind, WindowPart
+from parrot_faust.quality.arguments import duration_ms
+from parrot_faust.quality.rules import Rule
+from parrot_faust.quality.tallies import Tally
+from parrot_faust.quality.windows import WindowVerdict, judge_window, tally_for
+
+USUAL = 10  # windows that a table's usual volume is told from, unless the rule says another number
+LEAST_USUAL = 3  # fewer say nothing of what is usual
+
+
+class OpenWindow(msgspec.Struct, array_like=True):
+    """What is merged of a window: by rule its packed tally, or why there is none."""
+
+    rows: int
+    newest_ms: int
+    tallies: list[Any]
+    broken: list[str]
+
+
+class History(NamedTuple):
+    """What rules about time look at: the newest row up to the window's end (-1: none), since when the table is looked
+    at, that end, and by rule how many rows the windows before had.
+    """
+
+    newest_ms: int
+    began_ms: int
+    end_ms: int
+    usual: dict[str, list[int]]
+
+
+def merged(known: OpenWindow | None, part: WindowPart, rules: tuple[Rule, ...], exact: int) -> OpenWindow:
+    """What a window has come to with a part more, which came later than what is known of its partition."""
+    broken = list(part.broken) or [""] * len(rules)
+    if known is None:
+        return OpenWindow(part.rows, part.newest_ms, list(part.tallies), broken)
+    tallies: list[Any] = []
+    reasons = [mine or other for mine, other in zip(known.broken, broken, strict=True)]
+    for rule, mine, other, reason in zip(rules, known.tallies, part.tallies, reasons, strict=True):
+        if reason:
+            tallies.append(None)
+            continue
+        one, two = (_unpacked(rule, data, exact) for data in (mine, other))
+        one.merge(two)
+        tallies.append(one.packed())
+    return OpenWindow(known.rows + part.rows, max(known.newest_ms, part.newest_ms), tallies, reasons)
+
+
+def verdict_of(
+    rule: Rule, position: int, exact: int, filled: OpenWindow | None, kind: Kind | None, history: History
+) -> WindowVerdict | None:
+    """What a rule says of a window; None where it says nothing of one without rows."""
+    if rule.type == "freshness":
+        return _freshness(rule, history)
+    if filled is not None and filled.broken[position]:
+        return WindowVerdict(False, None, filled.broken[position])
+    tally: Any = tally_for(rule, limit=exact)
+    if filled is not None:
+        tally.unpack(filled.tallies[position])
+    if rule.type == "volume":
+        return _volume(rule, tally.rows, history.usual)
+    if filled is None and not rule.type.startswith("expect_table_row_count"):
+        return None
+    return judge_window(rule, tally, kind)
+
+
+def _freshness(rule: Rule, history: History) -> WindowVerdict:
+    newest = history.newest_ms
+    age = max(0, history.end_ms - (history.began_ms if newest < 0 else newest))
+    if age <= duration_ms(rule.kwargs["max_age"]):
+        return WindowVerdict(True, {"age_ms": age})
+    what = "no change came at all" if newest < 0 else f"the newest change was {age / 1e3:g} s old"
+    return WindowVerdict(False, {"age_ms": age}, what)
+
+
+def _volume(rule: Rule, rows: int, usual: dict[str, list[int]]) -> WindowVerdict:
+    """Compare with the middle of the windows before, and remember this one."""
+    known = usual.setdefault(rule.id, [])
+    before, wanted = list(known), rule.kwargs.get("windows") or USUAL
+    known.append(rows)
+    del known[:-wanted]
+    if len(before) < min(LEAST_USUAL, wanted):
+        return WindowVerdict(True, {"rows": rows, "usual": None}, "too few windows came before to tell what is usual")
+    middle = median(before)
+    low, high = rule.kwargs.get("min_share"), rule.kwargs.get("max_share")
+    holds = (low is None or rows >= low * middle) and (high is None or rows <= high * middle)
+    reason = "" if holds else f"{rows} rows, where {middle:g} are usual"
+    return WindowVerdict(holds, {"rows": rows, "usual": middle}, reason)
+
+
+def _unpacked(rule: Rule, data: Any, exact: int) -> Tally:
+    tally = tally_for(rule, limit=exact)
+    tally.unpack(data)
+    return tally
