@@ -61,8 +61,9 @@ def test_a_long_value_is_known_by_a_hash_and_a_text_is_no_number() -> None:
     assert key_of("x" * 41) != key_of("x" * 42)
     assert is_hashed(key_of("secret", b"key"))
     assert key_of("secret", b"key") != key_of("secret", b"another")
+    assert key_of([1, {"a": 2.0}]) == key_of([True, {"a": 2}]) != key_of([1, {"a": 3}])
     with pytest.raises(TypeError):
-        key_of([1])
+        key_of((1, []))
 
 
 def test_uniqueness_beyond_the_bound_fails_only_where_it_is_sure() -> None:
