@@ -45,49 +45,42 @@ def held_of(
     """The held records of these keys that are their keys' last: no later record of the key is in the source topic.
 
     Costs reading both side topics, and the source topic from the first of these records on. A tombstone is nobody's
-    last record: it only confirms the delete before it.
+    last record: it only confirms the delete before it. The key of what is kept without it is read in the source topic,
+    while that still has it.
     """
-    wanted = set(keys)
     key_names = tuple(column.name for column in plan.key)
+    wanted = set(keys)
     found: dict[Key, list[Held]] = {}
+    nameless: dict[tuple[int, int], list[Held]] = {}  # kept without their keys, since a column of the table is masked
 
     def taker(topic: str, quarantined: bool) -> Callable[[Found], None]:
         def take(record: Found) -> None:
-            key = read_key(record.key, key_names) if record.key is not None else None
-            headers = record.headers
-            if key is None or key not in wanted or "parrot.offset" not in headers:
+            if "parrot.offset" not in record.headers:
                 return
-            found.setdefault(key, []).append(
-                Held(
-                    f"{topic}[{record.partition}] offset {record.offset}",
-                    int(headers.get("parrot.partition", "-1")),
-                    int(headers["parrot.offset"]),
-                    quarantined,
-                    headers.get("parrot.sink", ""),
-                    headers.get("parrot.rule", ""),
-                    headers.get("parrot.rules_version", ""),
-                    headers.get("parrot.error", ""),
-                    headers.get("parrot.message", ""),
-                )
-            )
+            held = _held(topic, quarantined, record)
+            if "parrot.withheld" in record.headers:
+                nameless.setdefault((held.partition, held.offset), []).append(held)
+            elif record.key is not None and (key := read_key(record.key, key_names)) in wanted:
+                found.setdefault(key, []).append(held)
 
         return take
 
     for topic, quarantined in ((names.quarantine(plan.topic), True), (names.dead(plan.topic), False)):
         broker.read(topic, taker(topic, quarantined))
-    if not found:
-        return {}
     start: dict[int, int] = {}
-    for records in found.values():
-        for record in records:
-            start[record.partition] = min(start.get(record.partition, record.offset), record.offset)
+    for partition, offset in [*nameless, *((one.partition, one.offset) for all_of in found.values() for one in all_of)]:
+        start[partition] = min(start.get(partition, offset), offset)
+    if not start:
+        return {}
     last: dict[Key, tuple[int, int]] = {}
 
     def note(record: Found) -> None:
-        if record.value is not None and record.key is not None:
-            key = read_key(record.key, key_names)
-            if key in found:
-                last[key] = (record.partition, record.offset)
+        key = read_key(record.key, key_names) if record.key is not None else None
+        if key is None or key not in wanted:
+            return
+        found.setdefault(key, []).extend(nameless.get((record.partition, record.offset), ()))
+        if record.value is not None:
+            last[key] = (record.partition, record.offset)
 
     broker.read(plan.topic, note, start)
     result: dict[Key, list[Held]] = {}
@@ -97,6 +90,21 @@ def held_of(
         if kept := [record for record in records if newest is None or newest == (record.partition, record.offset)]:
             result[key] = kept
     return result
+
+
+def _held(topic: str, quarantined: bool, record: Found) -> Held:
+    headers = record.headers
+    return Held(
+        f"{topic}[{record.partition}] offset {record.offset}",
+        int(headers.get("parrot.partition", "-1")),
+        int(headers["parrot.offset"]),
+        quarantined,
+        headers.get("parrot.sink", ""),
+        headers.get("parrot.rule", ""),
+        headers.get("parrot.rules_version", ""),
+        headers.get("parrot.error", ""),
+        headers.get("parrot.message", ""),
+    )
 
 
 class Keys:

@@ -285,7 +285,7 @@ def hold_back(run: Pipeline, verify: Verify) -> None:
 
     eventually(decided, 120)
     report = verify()
-    assert report.verdict is Verdict.EXPLAINED
+    assert report.verdict is Verdict.EXPLAINED, [(row.key, row.stores) for row in report.differences]
     reasons = {
         int(row.key["id"]): {store.store: (store.kind, store.reason) for store in row.stores}
         for row in report.differences

@@ -153,6 +153,19 @@ def test_a_held_record_with_a_newer_one_of_its_key_is_superseded() -> None:
     assert found_of(record(5), record(6)) == {}
 
 
+def test_the_key_of_what_is_kept_without_it_is_read_in_the_source_topic() -> None:
+    headers = {"parrot.partition": "0", "parrot.error": "ValueRefused", "parrot.withheld": "1"}
+    dead = [Found(0, n, None, b"{}", {**headers, "parrot.offset": offset}) for n, offset in enumerate(("2", "5", "7"))]
+    source = [record(2), record(5), record(7, key=b'{"id": 2}')]
+    topics = Topics({"app.dead.shop.public.t": dead, "shop.public.t": source})
+    found = held_of(PLAN, [(1,), (3,)], topics, NAMES, Keys(lambda _identity: None))
+    assert {key: [(one.offset, one.error) for one in records] for key, records in found.items()} == {
+        (1,): [(5, "ValueRefused")]
+    }
+    topics.records["shop.public.t"] = []  # nobody knows whose they are any more
+    assert held_of(PLAN, [(1,)], topics, NAMES, Keys(lambda _identity: None)) == {}
+
+
 def test_keys_are_read_from_json_with_and_without_schema_and_rubbish_is_no_key() -> None:
     keys = Keys(lambda _identity: None)
     assert keys(b'{"schema": {}, "payload": {"b": "x", "a": 1}}', ("a", "b")) == (1, "x")
