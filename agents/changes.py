@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agents.breakers import Breakers
 from agents.filling import Filling
 from agents.held_images import HeldImages
 from agents.holding import dead_letter, quarantined, shown
@@ -25,6 +26,7 @@ from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import Places, SchemaBook, SeenIn
+from agents.tallying import Seen, Tallying
 from models import Action, Change, DeadLetter, Op, Row, TableSchema, key_text
 from parrot_faust import failpoints
 from parrot_faust.codec import Decoded, Decoder, Segment
@@ -109,6 +111,7 @@ class _Work:
     active_s: float = 0.0
     pending: list[Awaitable[Any]] = field(default_factory=list)
     outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
 
     def settle(self, outcome: Outcome, offset: int) -> None:
         self.outcomes.setdefault(outcome, []).append(offset)
@@ -133,6 +136,8 @@ class Changes:
         confirmed: Callable[[str, int], int | None],
         images: HeldImages,
         reserved: ReservedVersions,
+        tallying: Tallying,
+        breakers: Breakers,
         fatal: Callable[[BaseException], None],
         log: Any,
         jitter: Callable[[], float],
@@ -147,6 +152,7 @@ class Changes:
         self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[bool]] = set()
         self._judge = Judge(rules, stats, log)
+        self._tallying, self._breakers = tallying, breakers
         self.filling = Filling(images, masking, confirmed, targets.chunk_bytes)
         self._before_send = failpoints.at_async("changes.before_send")
         self._before_settle = failpoints.at_async("changes.before_settle")
@@ -200,7 +206,7 @@ class Changes:
                 work.active_s += time.perf_counter() - started
                 return False
             judging = time.perf_counter()
-            judged = self._judge.judge(work.batch, segment.schema, segment.changes)
+            judged = self._check(work, segment, mask)
             work.check_s += time.perf_counter() - judging
             if judged is None:
                 work.active_s += time.perf_counter() - started
@@ -209,6 +215,8 @@ class Changes:
             await self._take_segment(work, lane, segment, judged, mask, places)
         await self._reserve(lane, work.batch)  # of a batch with no change that could be decoded
         await self._take_failures(work, work.decoded)
+        if work.seen:
+            work.pending.append(await self._tallying.send(work.batch, work.seen))
         task = asyncio.create_task(self._settle(work, work.decoded, str(lane.clock.last), lane.settling))
         lane.settling = task
         self.confirming.add(task)
@@ -223,6 +231,17 @@ class Changes:
             send_ms=(work.active_s - work.check_s) * 1e3,
         )
         return True
+
+    def _check(self, work: _Work, segment: Segment, mask: TableMask | None) -> list[Judged] | None:
+        """Judge a run of changes, and note what it means for windows; None while it has to wait."""
+        if self._breakers.holds(work.batch):
+            return None
+        seen = self._tallying.see(work.batch, segment.schema, segment.changes, mask)
+        judged = self._judge.judge(work.batch, segment.schema, segment.changes)
+        if seen is not None and judged is not None:
+            seen.failed = sum(one.action is not Action.WARN for one in judged)
+            work.seen.append(seen)
+        return judged
 
     async def _places(self, work: _Work, schema: TableSchema) -> Places | None:
         """Where rows of a shape go; None while that is not decided, which is then asked for."""

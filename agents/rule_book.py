@@ -130,7 +130,6 @@ class RuleBook:
         known = self._compiled.get(schema.table)
         if known is None or known[0] != rules.version or known[1] != schema.fingerprint:
             compiled = compile_rules(rules, schema)
-            self._say_what_waits(rules)
             for rule, reason in compiled.concerns:
                 self._log.error("rule %s of %s quarantines what fails it: %s", rule.id, schema.table, reason)
             for rule, reason in compiled.suspended:
@@ -140,19 +139,13 @@ class RuleBook:
             self._compiled[schema.table] = known = (rules.version, schema.fingerprint, compiled)
         return known[2]
 
-    def _say_what_waits(self, rules: RuleSet) -> None:
-        """Say loudly what is written and not judged, so that nobody counts on it."""
-        parts = {
-            "windows": sum(len(window.rules) for window in rules.windows),
-            "schema": len(rules.shape),
-            "breaker": int(rules.breaker is not None),
+    def suspended(self) -> dict[str, list[tuple[str, str]]]:
+        """By table the rules about rows that do not fit its shape, each with the reason."""
+        return {
+            table: [(rule.id, reason) for rule, reason in compiled.suspended]
+            for table, (_, _, compiled) in self._compiled.items()
+            if compiled.suspended
         }
-        if waiting := ", ".join(f"{name} ({count})" for name, count in parts.items() if count):
-            self._log.error(
-                "rules of %s: NOT JUDGED by a worker of this version: %s; `parrot rules test` judges them",
-                rules.table,
-                waiting,
-            )
 
 
 def read_rule_files(folder: Path) -> dict[str, RuleSet]:

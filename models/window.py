@@ -84,3 +84,17 @@ class WindowResult(msgspec.Struct, frozen=True):
     def key(self) -> bytes:
         """The key of its message."""
         return f"{self.table}/{self.rule}/{self.start_ms}".encode()
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """That a table is paused since `at_ms`, or goes on since then. With `resume_ms` it goes on after that time."""
+
+    table: str
+    paused: bool
+    at_ms: int
+    reason: str = ""
+    resume_ms: int = 0
+
+    def holds(self, now_ms: int) -> bool:
+        """Whether the table is paused at this moment."""
+        return self.paused and not (self.resume_ms and now_ms >= self.at_ms + self.resume_ms)

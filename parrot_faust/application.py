@@ -49,6 +49,7 @@ from parrot_faust.transport.heap import settle_heap
 from parrot_faust.transport.reader import RecordReader
 from parrot_faust.web.exchange import Exchange, stats_topic
 from parrot_faust.web.fleet import Fleet
+from parrot_faust.windowing import Windowing
 
 log = logging.getLogger("parrot")
 
@@ -131,6 +132,7 @@ class Parts:
             sleep=app.sleep,
             log=log,
         )
+        self.windowing = Windowing(self, log)
         self.fleet = Fleet(time.time)
         self.exchange = Exchange(
             topic=self.names.stats,
@@ -170,6 +172,7 @@ class Parts:
                 TopicPlan(names.resolved, 1, {"cleanup.policy": "compact"}),
                 stats_topic(names.stats),
                 TopicPlan(names.rule_reports, 1, {"cleanup.policy": "compact,delete", "retention.ms": str(86_400_000)}),
+                *self.windowing.topics(names, keep),
             ]
         )
         self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images, names.versions))
@@ -222,6 +225,8 @@ class Parts:
             images=HeldImages(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
             reserved=ReservedVersions(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
             committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
+            tallying=self.windowing.tallying,
+            breakers=self.windowing.breakers,
             fatal=self.fatal,
             log=log,
             jitter=random.random,
@@ -255,7 +260,7 @@ class Parts:
                 schemas=self.schemas,
                 stats=self.stats,
                 lease_until=lambda: self.app.consumer.lease_until(settings.delivery.lease_s),
-                owns=self._owns,
+                owns=self.owns,
                 committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
                 log=log,
                 jitter=random.random,
@@ -278,7 +283,7 @@ class Parts:
         generation = self.app.consumer_generation_id
         return {(tp.topic, tp.partition): generation for tp in assigned if tp.topic in self.sources}
 
-    def _owns(self, batch: Batch) -> bool:
+    def owns(self, batch: Batch) -> bool:
         return batch.generation == self.app.consumer_generation_id and not self.app.should_stop
 
     async def _send(self, *arguments: Any) -> Awaitable[Any]:
@@ -457,8 +462,8 @@ def create_app(settings: Settings) -> ParrotApp:
     app.batch_limits = BatchLimits(batch.records, batch.bytes, batch.partition_batches, batch.group_bytes)
     app.parts = parts = Parts(app, settings)
     app.topics._resubscribe_sleep_lock_seconds = RESUBSCRIBE_S
-    groups = {names.held: "held", **{names.writes(sink): sink for sink in parts.processes}}
-    record_by_record = {names.rules, names.schemas, names.anchor}
+    groups = {names.held: "held", names.tallies: "windows", **{names.writes(sink): sink for sink in parts.processes}}
+    record_by_record = {names.rules, names.schemas, names.anchor, names.breakers}
 
     def group(topic: str) -> str | None:
         if topic in groups:
@@ -492,6 +497,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     schemas = app.GlobalTable("schemas", key_type=str, value_type=str, partitions=1, recovery_buffer_size=1)
     parts.rules.attach(rules)
     parts.schemas.attach(schemas)
+    parts.windowing.register(app, names, rules)
     changes, dead_letters = (
         parts.changes,
         DeadLetters(parts.outbox, names, parts.read_again, parts.ensure_side_topic, log, parts.masking, random.random),

@@ -83,6 +83,21 @@ class Names:
         """What people had done through the web view."""
         return f"{self.app}.audit"
 
+    @property
+    def tallies(self) -> str:
+        """What batches come to, on their way to their table's windows."""
+        return f"{self.app}.tallies"
+
+    @property
+    def windows(self) -> str:
+        """What rules say of windows and of tables' shapes."""
+        return f"{self.app}.windows"
+
+    @property
+    def breakers(self) -> str:
+        """Which tables are paused, keyed by table."""
+        return f"{self.app}.breakers"
+
     def dead(self, topic: str) -> str:
         """Dead letters of a source topic."""
         return f"{self.app}.dead.{topic}"
@@ -96,6 +111,8 @@ class Names:
         if topic.startswith(f"{self.app}-"):
             return bool(_FAUST_OWN.fullmatch(topic))
         if topic in (self.redrive, self.resolved, self.stats, self.audit, self.rule_reports):
+            return True
+        if topic in (self.tallies, self.windows, self.breakers):
             return True
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
         own = (self.held, self.rules, self.schemas, self.images, self.versions, self.verifications, self.anchor)

@@ -15,6 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from models import Pause
 from parrot_faust.errors import BrokerUnavailable, ParrotError
 from parrot_faust.kafka import client_options
 from parrot_faust.names import Names
@@ -113,6 +114,29 @@ class RulesDesk:
                 return Taken(entry if there else None, since, tuple(silent))
             step()
             await asyncio.sleep(POLL_S)
+
+    async def pauses(self) -> dict[str, Pause]:
+        """Which tables breakers have paused, and which of those went on, from the changelog of the workers' table."""
+        found: dict[str, Pause] = {}
+        for key, value in await self._all(f"{self._app}-breakers-changelog"):
+            if key and value:
+                pause = msgspec.json.decode(json.loads(value), type=Pause)
+                found[pause.table] = pause
+        return found
+
+    async def go_on(self, pause: Pause, within_s: float) -> bool:
+        """Let a paused table go on; whether the workers' table says so in time."""
+        after = Pause(pause.table, False, max(int(time.time() * 1000), pause.at_ms + 1), f"resumed by {who()}")
+        async with AIOKafkaProducer(**self._options, acks="all") as producer:
+            await producer.send_and_wait(
+                self.names.breakers, msgspec.json.encode(after), key=pause.table.encode(), partition=0
+            )
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if (await self.pauses())[pause.table].at_ms >= after.at_ms:
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
 
     async def _all(self, topic: str) -> list[tuple[bytes | None, bytes | None]]:
         if topic not in await self._admin.topics():

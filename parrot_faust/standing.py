@@ -54,6 +54,7 @@ class Standing:
         view["host"], view["port"] = self._host, parts.settings.web.port
         view["topics"] = parts.sources
         view["held_tables"] = parts.schemas.held()
+        view |= parts.windowing.view()
         return view
 
     def _assigned(self, view: dict[str, Any]) -> dict[str, Any]:

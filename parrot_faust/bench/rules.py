@@ -1,4 +1,4 @@
-"""What checking a row against ten rules costs: the generated function, a list of closures, Great Expectations."""
+"""What checking a row costs: ten rules as a generated function, as closures, in Great Expectations; and windows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from models import Change, Column, Kind, Op, TableSchema
 from parrot_faust.bench.transport import machine
 from parrot_faust.quality import RuleSet, compile_rules, load
 from parrot_faust.quality.compiling import Compiled
+from parrot_faust.quality.folding import Fold
 
 #: Ten rules on ten columns, as a table of orders has them. What each asks holds for every row that is measured.
 RULES = """
@@ -29,6 +30,18 @@ columns:
   c6: [{be_in_set: [NO, SE, DK]}]
   c7: [{be_between: {min_value: 0, max_value: 1000}}]
   c8: [{be_of_type: int}]
+"""
+#: Five rules over all rows of a window.
+WINDOWS = """
+table: bench
+windows:
+  - every: 1m
+    checks:
+      - row_count_to_be_between: {min_value: 1}
+      - mean_to_be_between: {column: c3, min_value: 0}
+      - proportion_of_non_null_values_to_be_between: {column: c5, min_value: 0.9}
+      - distinct_values_to_be_in_set: {column: c1, value_set: [new, paid]}
+      - median_to_be_between: {column: c7, min_value: 0}
 """
 KINDS = (
     Kind.INT64, Kind.STRING, Kind.STRING, Kind.FLOAT64, Kind.STRING,
@@ -58,6 +71,9 @@ def measure_rules(rows: int, *, great_expectations: bool, say: Callable[[str], N
     us = {"generated function": _fastest(lambda: compiled.scan(changes), rows)}
     say("closures")
     us["list of closures"] = _fastest(lambda: _closures(compiled, changes), rows)
+    say("windows")
+    fold, times = Fold(load(WINDOWS, "bench.yaml"), schema), [0] * rows
+    us["folding five window rules"] = _fastest(lambda: fold.take(changes, times, 0) and None, rows)
     if great_expectations:
         for size in (1_000, 1):
             say(f"Great Expectations, batches of {size:,}")

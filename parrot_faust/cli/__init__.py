@@ -27,10 +27,10 @@ COMMANDS = {
     "init": ("init", "init"),
     "connector": ("connector", "connector"),
     "deadletters": ("deadletters", "deadletters"),
-    "quarantine": ("quarantine", "quarantine"),
     "demo": ("demo", "demo"),
     "verify": ("verify", "verify"),
     "rules": ("rules", "rules"),
+    "breaker": ("breaker", "breaker"),
     "bench": ("bench", "bench"),
     "simulate": ("simulate", "command"),
 }

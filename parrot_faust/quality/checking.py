@@ -27,8 +27,6 @@ def warnings_of(rules: RuleSet) -> list[str]:
                     f"rule {rule.id}: the pattern {pattern!r} may explode in other engines ({reason}); here its time "
                     "is linear in the text"
                 )
-    if rules.windows or rules.shape or rules.breaker:
-        found.append("windows, schema and breaker are judged by `parrot rules test`, and not yet by workers")
     return found
 
 

@@ -10,7 +10,7 @@ the time of day does. The time of day comes in messages too, so the same message
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -33,7 +33,8 @@ class Outcome:
     """What came of messages."""
 
     results: list[WindowResult] = field(default_factory=list)
-    trips: list[Trip] = field(default_factory=list)
+    #: Tables whose breaker has tripped.
+    trips: list[tuple[str, Trip]] = field(default_factory=list)
     #: What is worth a line in the log.
     notes: list[str] = field(default_factory=list)
 
@@ -154,7 +155,7 @@ class TableWindows:
         again = message.last <= source.high
         if breaker is not None and message.first > source.high and message.checked:
             kept.buckets, trip = count(kept.buckets, message, breaker, kept.now_ms)
-            outcome.trips += [trip] if trip else []
+            outcome.trips += [(self.table, trip)] if trip else []
         parts = []
         for part in message.parts:
             if message.windows == kept.windows and not self._await(part):
@@ -191,12 +192,23 @@ class TableWindows:
             for one in kept.pending
             if one.partition == partition and one.last < base and one.windows == kept.windows
         ]
-        for pending in ready:
-            kept.pending.remove(pending)
+        self._merge(ready, windows)
+
+    def _merge(self, ready: Sequence[_Pending], windows: tuple[Window, ...]) -> None:
+        """Merge parts into their windows, each window's at once."""
+        found: dict[tuple[int, int], list[WindowPart]] = {}
+        for pending in sorted(ready, key=lambda one: (one.partition, one.first)):
+            self._kept.pending.remove(pending)
             for part in pending.parts:
-                key = (part.window, part.start_ms)
-                rules = windows[part.window].rules
-                self._open[key] = merged(self._open.get(key), part, rules, windows[part.window].exact)
+                found.setdefault((part.window, part.start_ms), []).append(part)
+        for key, parts in found.items():
+            window = windows[key[0]]
+            self._open[key] = merged(self._open.get(key), parts, window.rules, window.exact)
+
+    def merge_all(self, rules: RuleSet | None) -> None:
+        """Merge what may come again too, so that less is kept: rows that do come again then count twice."""
+        if rules and rules.windows_version == self._kept.windows:
+            self._merge([one for one in self._kept.pending if one.windows == self._kept.windows], rules.windows)
 
     # -- closing -----------------------------------------------------------------------------------------------------
 
@@ -241,10 +253,11 @@ class TableWindows:
     def _judged(self, rules: RuleSet, number: int, window: Window, start: int, at: int) -> list[WindowResult]:
         kept = self._kept
         filled = self._open.pop((number, start), None)
-        for pending, part in list(self._waiting()):
-            if (part.window, part.start_ms) == (number, start):
-                filled = merged(filled, part, window.rules, window.exact)
-                pending.parts.remove(part)
+        waiting = [one for one in self._waiting() if (one[1].window, one[1].start_ms) == (number, start)]
+        if waiting:
+            filled = merged(filled, [part for _, part in waiting], window.rules, window.exact)
+        for pending, part in waiting:
+            pending.parts.remove(part)
         kept.pending = [one for one in kept.pending if one.parts]
         if filled is not None:
             kept.fresh_ms[number] = max(kept.fresh_ms.get(number, -1), filled.newest_ms)

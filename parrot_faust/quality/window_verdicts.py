@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -37,21 +38,28 @@ class History(NamedTuple):
     usual: dict[str, list[int]]
 
 
-def merged(known: OpenWindow | None, part: WindowPart, rules: tuple[Rule, ...], exact: int) -> OpenWindow:
-    """What a window has come to with a part more, which came later than what is known of its partition."""
-    broken = list(part.broken) or [""] * len(rules)
-    if known is None:
-        return OpenWindow(part.rows, part.newest_ms, list(part.tallies), broken)
+def merged(known: OpenWindow | None, parts: Sequence[WindowPart], rules: tuple[Rule, ...], exact: int) -> OpenWindow:
+    """What a window has come to with parts more, which came later than what is known of their partitions."""
+    reasons = list(known.broken) if known else [""] * len(rules)
+    for part in parts:
+        reasons = [mine or other for mine, other in zip(reasons, part.broken or reasons, strict=True)]
+    every = [known.tallies] if known else []
+    every += [list(part.tallies) for part in parts]
     tallies: list[Any] = []
-    reasons = [mine or other for mine, other in zip(known.broken, broken, strict=True)]
-    for rule, mine, other, reason in zip(rules, known.tallies, part.tallies, reasons, strict=True):
+    for position, (rule, reason) in enumerate(zip(rules, reasons, strict=True)):
         if reason:
             tallies.append(None)
-            continue
-        one, two = (_unpacked(rule, data, exact) for data in (mine, other))
-        one.merge(two)
-        tallies.append(one.packed())
-    return OpenWindow(known.rows + part.rows, max(known.newest_ms, part.newest_ms), tallies, reasons)
+        elif len(every) == 1:
+            tallies.append(every[0][position])
+        else:
+            one, *others = (_unpacked(rule, each[position], exact) for each in every)
+            for other in others:
+                one.merge(other)
+            tallies.append(one.packed())
+    rows, newest = (known.rows, known.newest_ms) if known else (0, -1)
+    return OpenWindow(
+        rows + sum(part.rows for part in parts), max(newest, *(part.newest_ms for part in parts)), tallies, reasons
+    )
 
 
 def verdict_of(

@@ -115,6 +115,23 @@ class BrokerAdmin:
         finally:
             await consumer.stop()
 
+    async def read_tail(self, topic: str, partition: int, count: int) -> list[bytes | None]:
+        """The values of a partition's last records, up to `count`."""
+        tp = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+            consumer.seek(tp, max(begin, end - count))
+            found: list[bytes | None] = []
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(timeout_ms=READ_ALL_WAIT_MS)).values():
+                    found += [record.value for record in records]
+            return found
+        finally:
+            await consumer.stop()
+
     async def close(self) -> None:
         """Let go of the connection."""
         if self._client is not None:

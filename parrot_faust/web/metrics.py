@@ -90,6 +90,20 @@ def _stopped(view: dict[str, Any]) -> Iterator[Sample]:
     return (((one["table"], str(one["partition"])), 1) for one in view.get("stopped", ()))
 
 
+def _paused(view: dict[str, Any]) -> Iterator[Sample]:
+    return (((one["table"],), 1) for one in view.get("paused_tables", ()))
+
+
+def _suspended(view: dict[str, Any]) -> Iterator[Sample]:
+    return (((one["table"], one["rule"]), 1) for one in view.get("suspended_rules", ()))
+
+
+def _windows(name: str) -> Callable[[dict[str, Any]], Iterator[Sample]]:
+    return lambda view: (
+        ((one["table"], one["rule"], one["version"]), one[name]) for one in view.get("windows", {}).get("counts", ())
+    )
+
+
 def _schema_changes(view: dict[str, Any]) -> Iterator[Sample]:
     return (
         ((one["table"], one["change"], one["sink"] or "source"), one["count"]) for one in view.get("schema_counts", ())
@@ -110,6 +124,28 @@ METERS = (
         "1 for a partition that a rule with action fail has stopped.",
         ("table", "partition"),
         _stopped,
+    ),
+    Meter("parrot_table_paused", "gauge", "1 for a table that its circuit breaker has paused.", ("table",), _paused),
+    Meter(
+        "parrot_rule_suspended",
+        "gauge",
+        "1 for a rule that does not fit its table's present shape, so that nothing is checked by it.",
+        ("table", "rule"),
+        _suspended,
+    ),
+    Meter(
+        "parrot_window_results",
+        "counter",
+        "Windows that a rule was judged by.",
+        ("table", "rule", "version"),
+        _windows("judged"),
+    ),
+    Meter(
+        "parrot_window_failures",
+        "counter",
+        "Windows in which a rule did not hold.",
+        ("table", "rule", "version"),
+        _windows("failed"),
     ),
     Meter("parrot_applied", "counter", "Changes applied to a store.", ("sink", "table"), _of_sink_table("applied")),
     Meter(

@@ -16,6 +16,9 @@ OWN = [
     NAMES.verifications,
     NAMES.redrive,
     NAMES.resolved,
+    NAMES.tallies,
+    NAMES.windows,
+    NAMES.breakers,
     NAMES.dead("shop.public.orders"),
     NAMES.quarantine("shop.public.orders"),
 ]

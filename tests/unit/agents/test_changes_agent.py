@@ -27,12 +27,14 @@ from agent_stubs import (
     turns,
 )
 
+from agents.breakers import Breakers
 from agents.changes import Changes, Targets
 from agents.held_images import HeldImages
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook, SchemaSeen, history_of
+from agents.tallying import Tallying
 from models import RowOp, Stage
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
@@ -60,6 +62,8 @@ class World:
     sinks: tuple[str, ...] = ("kudu", "hbase")
     chunk_rows: int = 100
     chunk_bytes: int = 100_000
+    pauses: dict[str, str] = field(default_factory=dict)
+    now_ms: int = TIME_US // 1000 + 5_000
     masking: Masking = field(default_factory=lambda: Masking({}))
 
     def changes(self, rules_table: Mapping[str, str] | None = None) -> Changes:
@@ -89,10 +93,29 @@ class World:
             confirmed=lambda _topic, _partition: None,
             images=HeldImages(outbox, NAMES, lambda: 4, no_images),
             reserved=ReservedVersions(Outbox(self.reservations, NAMES), NAMES, lambda: 4, self.read_reserved),
+            tallying=self.tallying(rules, outbox),
+            breakers=self.breakers(outbox),
             fatal=self.fatal.append,
             log=LOG,
             jitter=lambda: 0.0,
         )
+
+    def tallying(self, rules: RuleBook, outbox: Outbox) -> Tallying:
+        return Tallying(
+            rules=rules,
+            masking=self.masking,
+            outbox=outbox,
+            names=NAMES,
+            confirmed=lambda _topic, _partition: None,
+            partitions=lambda _: 1,
+            now_ms=lambda: self.now_ms,
+            log=LOG,
+        )
+
+    def breakers(self, outbox: Outbox) -> Breakers:
+        made = Breakers(outbox, NAMES, lambda: self.now_ms, LOG)
+        made.attach(self.pauses)
+        return made
 
     def book(self, outbox: Outbox) -> SchemaBook:
         """A book whose announcements are decided on as soon as they are sent."""

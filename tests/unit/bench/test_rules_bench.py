@@ -16,7 +16,7 @@ def test_it_measures_ten_rules_and_the_time_to_compile() -> None:
     result = CliRunner().invoke(bench, ["rules", "--rows", "1000", "--no-great-expectations", "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert set(report["us"]) == {"generated function", "list of closures"}
+    assert set(report["us"]) == {"generated function", "list of closures", "folding five window rules"}
     assert all(us > 0 for us in report["us"].values())
     assert set(report["compile_ms"]) == {"10", "50", "100", "200"}
 

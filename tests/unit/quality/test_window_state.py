@@ -157,7 +157,7 @@ def test_a_breaker_trips_once_where_too_many_of_enough_rows_failed() -> None:
     place.rows(0, *range(1_000, 1_008), failed=8, generation=2)  # the same again
     assert place.outcome.trips == []
     place.rows(8, *range(2_000, 2_002), failed=0, generation=2)
-    (trip,) = place.outcome.trips
+    ((_, trip),) = place.outcome.trips
     assert (trip.failed, trip.checked) == (8, 10)
     place.rows(10, *range(3_000, 3_009), failed=9, generation=2)
     assert len(place.outcome.trips) == 1
@@ -174,3 +174,14 @@ def test_a_table_s_shape_is_told_once_for_each_shape() -> None:
     for partition, fingerprint in ((0, "a"), (1, "a"), (0, "b"), (1, "b")):
         place.rows(0, 1_000, partition=partition, partitions=2, fingerprint=fingerprint, shape=said)
     assert [(one.rule, one.success, one.observed) for one in place.outcome.results] == [(rule.id, False, 4)] * 2
+
+
+def test_what_is_too_much_to_keep_apart_is_merged_and_stays_counted() -> None:
+    place = Place(rules())
+    for offset in range(0, 40, 2):
+        place.rows(offset, 1_000, 2_000)
+    before = len(place.state.packed())
+    place.state.merge_all(place.rules)
+    assert len(place.state.packed()) < before / 4
+    (result,) = place.rows(40, 70_000)
+    assert result.rows == 40

@@ -38,7 +38,7 @@ def verdict(found: RuleSet, *runs: list[Change]) -> Any:
     for run in runs:
         for part in fold(found, run):
             sent = msgspec.msgpack.decode(msgspec.msgpack.encode(part), type=type(part))
-            known = merged(known, sent, window.rules, window.exact)
+            known = merged(known, [sent], window.rules, window.exact)
     assert isinstance(known, OpenWindow)
     (rule,) = window.rules
     if known.broken[0]:

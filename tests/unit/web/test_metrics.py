@@ -12,8 +12,9 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from models import ChunkHeader
+from models import ChunkHeader, WindowResult
 from parrot_faust.delivery.stats import Outcome, Stats
+from parrot_faust.delivery.window_stats import WindowStats
 from parrot_faust.web.metrics import METERS, OUTCOMES, Metrics
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,6 +37,14 @@ def view() -> dict[str, Any]:
     stats.schema_change(TABLE, "AddColumn", "kudu", "note string", 0.2)
     snapshot = stats.snapshot() | {"app": "unit", "version": "1.2", "loop_lag_ms": {"max": 40.0, "own": 9.0}}
     snapshot["sinks"]["kudu"]["lag_chunks"] = 7
+    windows = WindowStats()
+    for success in (True, False):
+        windows.result(WindowResult(TABLE, "n.mean", "v1", "critical", 0, 60_000, success, 1.5, {}))
+    snapshot |= {
+        "windows": windows.view(),
+        "paused_tables": [{"table": TABLE, "since_ms": 1, "reason": "rows failed", "resume_ms": 0}],
+        "suspended_rules": [{"table": TABLE, "rule": "gone.not_be_null", "reason": "the table has no column gone"}],
+    }
     return snapshot
 
 
