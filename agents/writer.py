@@ -48,6 +48,8 @@ def calls_of(rows: Sequence[int]) -> Iterator[slice]:
         yield slice(begin, len(rows))
 
 
+#: Changes of a store's table that come by the clock and not by the source: its schema history has no room for them.
+RANGES = ("AddRange", "KeepRange", "DropRange")
 #: The committed offset and note of a partition.
 CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
 
@@ -224,6 +226,9 @@ class Writer:
         pending = []
         for ddl in result.ddl:
             self._log.info("%s: %s %s %s (%.2f s)", self.sink, ddl.change, ddl.target, ddl.detail, ddl.seconds)
+            if ddl.change in RANGES:
+                self._stats.schema_change(ddl.table, ddl.change, self.sink, ddl.detail, ddl.seconds)
+                continue
             change = SchemaChange(ddl.table, ddl.change, "", ddl.detail)
             pending.append(await self._schemas.applied(ddl.table, self.sink, (change,), ddl.seconds))
         if header.letters:

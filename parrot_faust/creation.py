@@ -39,6 +39,15 @@ class KuduColumn(Section, frozen=True, kw_only=True):
     compression: KuduCompression | None = None
 
 
+class KuduRange(Section, frozen=True, kw_only=True):
+    """Range partitions by time. `ahead` are periods made before the clock reaches them, `keep` those kept behind it."""
+
+    column: str
+    every: Literal["1 hour", "1 day", "1 month", "1 year"]
+    ahead: int = 3
+    keep: int | None = None
+
+
 class KuduTable(Section, frozen=True, kw_only=True):
     """What can differ for a table in Kudu. `columns` are patterns of column names."""
 
@@ -47,6 +56,7 @@ class KuduTable(Section, frozen=True, kw_only=True):
     replicas: int | None = None
     create: bool | None = None
     columns: dict[str, KuduColumn] = msgspec.field(default_factory=dict)
+    range: KuduRange | None = None
 
 
 class HBaseFamily(Section, frozen=True, kw_only=True):
@@ -139,6 +149,10 @@ def kudu_problems(table: KuduTable) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("buckets",), f"{table.buckets} must be at least 1"
     if table.replicas is not None and (table.replicas < 1 or table.replicas % 2 == 0):
         yield ("replicas",), f"{table.replicas}: Kudu wants an odd number"
+    if table.range is not None:
+        for name in ("ahead", "keep"):
+            if (count := getattr(table.range, name)) is not None and count < 1:
+                yield ("range", name), f"{count} must be at least 1"
 
 
 def hbase_problems(table: HBaseTable) -> Iterator[tuple[tuple[str, ...], str]]:

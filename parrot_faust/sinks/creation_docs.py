@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from parrot_faust.creation import HBaseFamily, HBaseTable, KuduColumn, KuduTable
+from parrot_faust.creation import HBaseFamily, HBaseTable, KuduColumn, KuduRange, KuduTable
 from parrot_faust.settings import HBaseSection, KuduSection
 from parrot_faust.sinks.hbase.rowkeys import FORMS
 from parrot_faust.sinks.kudu.encodings import ENCODINGS
@@ -29,6 +29,13 @@ SAYS: dict[type, dict[str, str]] = {
         "replicas": f"copies of each tablet, an odd number; {_HERE}",
         "create": "whether a missing table is made",
         "columns": "how columns are laid out, by patterns of their names in Kudu; only when the column is made",
+        "range": "range partitions by time, see below",
+    },
+    KuduRange: {
+        "column": "a date or timestamp of the key",
+        "every": "what one range holds; UTC",
+        "ahead": "ranges that are made before the clock reaches them",
+        "keep": "ranges that are kept before the clock's; older ones are dropped with their rows. Unless set, none is",
     },
     KuduColumn: {
         "encoding": "for those of the columns whose type has it",
@@ -57,6 +64,7 @@ def filled(text: str) -> str:
     made = {
         "kudu": _settings(KuduTable, KuduSection),
         "kudu_columns": _settings(KuduColumn),
+        "ranges": _settings(KuduRange),
         "encodings": _encodings(),
         "hbase": _settings(HBaseTable, HBaseSection),
         "families": _settings(HBaseFamily),
@@ -96,6 +104,8 @@ def _values(kind: Any) -> str:
         return "names with settings"
     if get_origin(kind) is tuple:
         return "a list"
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return "settings"
     if parts:
         return _values(parts[0])
     return {int: "a number", str: "a text", bool: "`true`, `false`"}[kind]
@@ -103,7 +113,7 @@ def _values(kind: Any) -> str:
 
 def _default(field: Any) -> str:
     value = field.default
-    if value is None or value in ((), {}) or field.default_factory is not msgspec.NODEFAULT:
+    if value in (None, msgspec.NODEFAULT, ()):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

@@ -15,7 +15,7 @@ import pytest
 from kudu_servers import Servers, running
 
 from models import Column, Kind, Row, RowOp, TableSchema
-from parrot_faust.creation import KuduColumn
+from parrot_faust.creation import KuduColumn, KuduRange
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.kudu import KuduSettings, KuduSink, KuduTableSettings
 from parrot_faust.sinks.kudu.encodings import ENCODINGS, SHORT_DECIMAL
@@ -411,3 +411,56 @@ def test_table_that_is_not_to_be_made_is_waited_for(servers: Servers, sink: Kudu
         waiting.ensure(shape, soon())
     sink.ensure(shape, soon())  # someone makes it
     write(waiting, shape, upserts((1, "a")))
+
+
+AT = Column("at", Kind.TIMESTAMP, False)
+DAY_S = 86_400
+
+
+def ranged(servers: Servers, name: str, day: float, keep: int | None = None) -> KuduSink:
+    """A sink to whose clock it is noon of a day, and whose table has a range for every day."""
+    wanted = KuduRange(column="at", every="1 day", ahead=2, keep=keep)
+    own = {f"shop.public.{name}": KuduTableSettings(range=wanted)}
+    sink = KuduSink(KuduSettings(masters=servers.masters, buckets=2, tables=own), now=lambda: (day + 0.5) * DAY_S)
+    sink.open()
+    return sink
+
+
+def test_ranges_are_made_ahead_of_the_clock_and_for_rows_outside_and_dropped_when_old(
+    servers: Servers, name: str
+) -> None:
+    shape = schema(name, ID, AT, key=("id", "at"))
+    sink = ranged(servers, name, 100)
+    (made,) = sink.ensure(shape, soon())
+    assert made.detail.endswith("on id, ranges of at 1 day from 1970-04-11, 1970-04-12, 1970-04-13")
+    result = sink.write(shape, upserts(*((n, day * DAY_US) for n, day in enumerate((100, 102, 103, 98, 7)))), soon())
+    assert (result.failures, [change.change for change in result.ddl]) == ((), ["AddRange"])
+    assert "1970-01-08, 1970-04-09, 1970-04-14" in result.ddl[0].detail
+    other = ranged(servers, name, 100)  # knows nothing of what is there
+    last = 2**63 - 1
+    result = other.write(shape, upserts((8, 7 * DAY_US + 1), (9, -1), (10, last), (11, -last)), soon())
+    assert result.failures == ()
+    assert result.ddl[0].detail.startswith("at 1 day from -92233721"), "the one that was there is not told"
+    result = other.write(shape, deletes((8, 7 * DAY_US + 1), (5, 50 * DAY_US)), soon())
+    assert result.failures == ()
+    kept = [(n, day * DAY_US) for n, day in enumerate((100, 102, 103))]
+    assert sorted(sink.read(shape)) == [*kept, (3, 98 * DAY_US), (4, 7 * DAY_US), (9, -1), (10, last), (11, -last)]
+
+    keeping = ranged(servers, name, 101, keep=1)
+    result = keeping.write(shape, upserts((20, 100 * DAY_US)), soon())
+    assert [change.change for change in result.ddl] == ["DropRange"]
+    assert sorted(keeping.read(shape)) == [*kept, (10, last), (20, 100 * DAY_US)]
+    result = sink.write(shape, upserts((3, 98 * DAY_US)), soon())  # its client still knows the range that is gone
+    assert (result.failures, [change.change for change in result.ddl]) == ((), ["AddRange"])
+    assert (3, 98 * DAY_US) in list(sink.read(shape))
+
+
+def test_table_that_was_made_without_ranges_takes_rows_as_before_and_says_so(
+    sink: KuduSink, servers: Servers, name: str
+) -> None:
+    shape = schema(name, ID, AT, key=("id", "at"))
+    sink.ensure(shape, soon())
+    other = ranged(servers, name, 100, keep=1)
+    result = other.write(shape, upserts((1, 5 * DAY_US), (2, 500 * DAY_US)), soon())
+    assert (result.failures, {change.change for change in result.ddl}) == ((), {"KeepRange"})
+    assert sorted(other.read(shape)) == [(1, 5 * DAY_US), (2, 500 * DAY_US)]

@@ -17,11 +17,13 @@ def cross_as_integers() -> None:
 
     Holds for the whole process. `index` refuses whatever is no integer.
     """
-    from kudu import client  # loads 20 MB of libraries, in the sink's process only
+    from kudu import client, schema  # loads 20 MB of libraries, in the sink's process only
 
     client.to_unixtime_micros = index
     client.from_unixtime_micros = index
     client.date_to_unix_epoch_days = index
     client.unix_epoch_days_to_date = index
+    schema.to_unixtime_micros = index  # of predicates
+    schema.date_to_unix_epoch_days = index
     client.to_unscaled_decimal = index
     client.from_unscaled_decimal = decimal_text

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from models import AppliedDdl, PlannedDdl, Row, RowFailure, StoreShape, TableSchema, WriteResult
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.kudu.layout import lay_out
+from parrot_faust.sinks.kudu.mapping import store_columns
 from parrot_faust.sinks.kudu.outcomes import message
+from parrot_faust.sinks.kudu.partitions import UNCOVERED, Ranges
 from parrot_faust.sinks.kudu.prepare import Preparer
+from parrot_faust.sinks.kudu.ranges import periods_of
 from parrot_faust.sinks.kudu.session import NAME, Refused, Sender
 from parrot_faust.sinks.kudu.settings import KuduSettings
 from parrot_faust.sinks.kudu.tables import describe, fit, planned
@@ -28,8 +32,9 @@ class KuduSink:
 
     name = NAME
 
-    def __init__(self, settings: KuduSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: KuduSettings, now: Callable[[], float] = time.time) -> None:
+        self.settings, self._now = settings, now
+        self._ranges: dict[str, Ranges | None] = {}
         self._client: Any = None
         self._preparers: dict[str, Preparer] = {}
         self._tables: dict[str, Any] = {}
@@ -54,11 +59,14 @@ class KuduSink:
         if schema.fingerprint in self._preparers:
             return ()
         client = self._opened()
-        if (left := self._left(deadline)) < self.settings.timeout_s:
-            client = self._connect(left)  # a client takes its time-outs when it connects, and has them for good
+        if (seconds := self._left(deadline)) < self.settings.timeout_s:
+            client = self._connect(seconds)  # a client takes its time-outs when it connects, and has them for good
         target = self.settings.target(schema)
         drops = self._drops[target] = max(schema.drops, self._drops.get(target, 0))
-        store, done = fit(client, self.settings, schema, lambda: self._left(deadline), late=schema.drops < drops)
+        ranges = self._ranges_of(schema, target)
+        left = partial(self._left, deadline)
+        late = schema.drops < drops
+        store, done = fit(client, self.settings, schema, left, late=late, ranges=ranges, now=self._now())
         self._tables[schema.fingerprint] = self._open_table(store.name)
         self._preparers[schema.fingerprint] = Preparer(lay_out(schema, store))
         return done
@@ -78,12 +86,13 @@ class KuduSink:
         """Upsert and delete; every row's error is read, and a row that Kudu refuses is found among its neighbours."""
         done = list(self.ensure(schema, deadline))
         try:
-            failures = self._attempt(schema, rows, deadline)
-        except Refused:
+            failures = self._attempt(schema, rows, deadline, done)
+        except Refused as refused:
+            self._look_anew(schema, connect=UNCOVERED in refused.text)
             # The table may have been dropped or altered by others since it was opened: look, and write all again.
             self._forget(schema)
             done += self.ensure(schema, deadline)
-            failures = self._attempt(schema, rows, deadline, find=True)
+            failures = self._attempt(schema, rows, deadline, done, find=True)
         return WriteResult(len(rows), tuple(failures), tuple(done))
 
     def read(self, schema: TableSchema) -> Iterator[tuple[Any, ...]]:
@@ -110,9 +119,13 @@ class KuduSink:
             raise SinkUnavailable(self.name, message(error)) from error
 
     def _attempt(
-        self, schema: TableSchema, rows: Sequence[Row], deadline: float, *, find: bool = False
+        self, schema: TableSchema, rows: Sequence[Row], deadline: float, done: list[AppliedDdl], *, find: bool = False
     ) -> list[RowFailure]:
         prepared = self._preparers[schema.fingerprint].prepare(rows)
+        if (ranges := self._ranges.get(self.settings.target(schema))) is not None:
+            left = partial(self._left, deadline)
+            done += ranges.tend(self._opened(), self._now(), left)
+            done += ranges.cover(self._opened(), prepared.operations, left)
         sender = Sender(self._opened(), self._tables[schema.fingerprint], lambda: self._left(deadline))
         refused: list[RowFailure] = []
         if find:
@@ -120,6 +133,27 @@ class KuduSink:
         elif prepared.operations:
             sender.send(prepared.operations)
         return sorted(prepared.failures + refused, key=lambda failure: failure.index)
+
+    def _ranges_of(self, schema: TableSchema, target: str) -> Ranges | None:
+        """The ranges of a table, None when it has none by the settings. Raise TableRefused when they can't be."""
+        if target not in self._ranges:
+            wanted = self.settings.of(schema.table).range
+            periods = periods_of(schema.table, wanted, store_columns(schema), schema.key)
+            made = Ranges(schema, target, periods, wanted) if periods is not None and wanted is not None else None
+            self._ranges[target] = made
+        return self._ranges[target]
+
+    def _look_anew(self, schema: TableSchema, *, connect: bool) -> None:
+        """Forget which ranges there are. The client remembers for minutes which there were not: `connect` takes another
+        one.
+        """
+        if (ranges := self._ranges.get(self.settings.target(schema))) is None:
+            return
+        ranges.known.clear()
+        if connect:
+            self._client = self._connect(self.settings.timeout_s)
+            self._preparers.clear()
+            self._tables.clear()
 
     def _forget(self, schema: TableSchema) -> None:
         self._preparers.pop(schema.fingerprint, None)

@@ -14,6 +14,8 @@ from parrot_faust.sinks.kudu.encodings import layout_of, layouts_of
 from parrot_faust.sinks.kudu.layout import StoreTable, missing_columns
 from parrot_faust.sinks.kudu.mapping import StoreColumn, store_columns
 from parrot_faust.sinks.kudu.outcomes import message
+from parrot_faust.sinks.kudu.partitions import Ranges
+from parrot_faust.sinks.kudu.ranges import periods_of
 from parrot_faust.sinks.kudu.settings import KuduSettings, KuduTableSettings
 from parrot_faust.sinks.naming import not_made
 
@@ -34,12 +36,14 @@ def fit(
     sleep: Callable[[float], None] = time.sleep,
     *,
     late: bool = False,
+    ranges: Ranges | None = None,
+    now: float = 0.0,
 ) -> tuple[StoreTable, Sequence[AppliedDdl]]:
     """Make the target table fit rows of `schema`; return it as it then is, and what was done.
 
     Another process may do the same at the same time. Raise TableRefused when the table can never fit, SinkUnavailable
     when Kudu does not answer; `left` raises it when the time is over. A `late` schema, from before
-    columns were dropped, never alters a table that is there.
+    columns were dropped, never alters a table that is there. A table with `ranges` begins with those of `now`.
     """
     target = settings.target(schema)
     chosen = settings.of(schema.table)
@@ -53,8 +57,11 @@ def fit(
         if found is None:
             if not chosen.create:
                 raise SinkUnavailable("kudu", not_made(planned(client, settings, schema)[0]))
-            if here := _unless_overtaken(schema, lambda: _create(client, settings, schema, target)):
-                detail = f"{chosen.buckets} hash partitions on {', '.join(schema.key)}"
+            if here := _unless_overtaken(schema, partial(_create, client, chosen, schema, target, ranges, now)):
+                detail = f"{chosen.buckets} hash partitions on {', '.join(_hashed(schema, chosen))}"
+                if ranges is not None:
+                    ranges.known = set(ranges.first(now))
+                    detail += f", ranges of {ranges.periods.told(ranges.first(now))}"
                 done.append(AppliedDdl(schema.table, target, "CreateTable", detail, time.monotonic() - started))
         else:
             missing = missing_columns(schema, found)
@@ -82,8 +89,11 @@ def planned(client: Any, settings: KuduSettings, schema: TableSchema) -> list[Pl
         layouts_of(schema.table, wanted, chosen.columns)
         columns = ", ".join(_told(each, chosen) for each in wanted)
         key, buckets = ", ".join(schema.key), chosen.buckets or 1
-        spread = f" partition by hash ({key}) partitions {buckets}" if buckets > 1 else ""
-        text = f"create table {target} ({columns}, primary key ({key})){spread} replicas {chosen.replicas}"
+        spread = [f"hash ({', '.join(_hashed(schema, chosen))}) partitions {buckets}"] if buckets > 1 else []
+        if (periods := periods_of(schema.table, chosen.range, wanted, schema.key)) is not None:
+            spread.append(f"range ({periods.column}) every {periods.every}")
+        by = f" partition by {', '.join(spread)}" if spread else ""
+        text = f"create table {target} ({columns}, primary key ({key})){by} replicas {chosen.replicas}"
         return [PlannedDdl(schema.table, target, "CreateTable", text)]
     plan = [
         PlannedDdl(schema.table, target, "AddColumn", f"alter table {target} add columns ({_told(column, chosen)})")
@@ -141,19 +151,30 @@ def _unless_overtaken(schema: TableSchema, change: Callable[[], None]) -> bool:
     return True
 
 
-def _create(client: Any, settings: KuduSettings, schema: TableSchema, target: str) -> None:
+def _hashed(schema: TableSchema, chosen: KuduTableSettings) -> list[str]:
+    """The key columns that rows are spread by: without the one that ranges are made of, where there are others."""
+    others = [name for name in schema.key if chosen.range is None or name != chosen.range.column]
+    return others or list(schema.key)
+
+
+def _create(
+    client: Any, chosen: KuduTableSettings, schema: TableSchema, target: str, ranges: Ranges | None, now: float
+) -> None:
     import kudu
     from kudu.client import Partitioning
 
-    chosen = settings.of(schema.table)
     builder = kudu.schema_builder()
     for column in store_columns(schema):
         _specify(builder.add_column(column.name, nullable=column.nullable), column, chosen)
     builder.set_primary_keys(list(schema.key))
     partitioning = Partitioning()
     if chosen.buckets and chosen.buckets > 1:  # Kudu has no hash partitioning of one bucket
-        partitioning.add_hash_partitions(list(schema.key), chosen.buckets)
-    else:
+        partitioning.add_hash_partitions(_hashed(schema, chosen), chosen.buckets)
+    if ranges is not None:
+        partitioning.set_range_partition_columns([ranges.periods.column])
+        for number in ranges.first(now):
+            partitioning.add_range_partition(*ranges.periods.bounds(number))
+    elif not (chosen.buckets and chosen.buckets > 1):
         partitioning.set_range_partition_columns([])
     client.create_table(target, builder.build(), partitioning, n_replicas=chosen.replicas)
 
