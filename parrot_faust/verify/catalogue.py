@@ -13,8 +13,10 @@ from models import TableSchema
 from parrot_faust.creation import HBaseTable, family_of
 from parrot_faust.errors import SettingsError
 from parrot_faust.names import Names, is_debezium_own
+from parrot_faust.schema.history import SchemaHistory
 from parrot_faust.settings import Settings
 from parrot_faust.verify.explain import KINDS
+from parrot_faust.verify.places import Places, places_of
 from parrot_faust.verify.plan import Skipped, TablePlan, hbase_name, table_plan, target_name
 from parrot_faust.verify.postgres import Source
 
@@ -78,7 +80,11 @@ def _chosen(found: list[Found], chosen: Sequence[str]) -> list[Found]:
 
 
 def plan(
-    settings: Settings, source: Source, table: Found, shapes: Mapping[str, TableSchema]
+    settings: Settings,
+    source: Source,
+    table: Found,
+    shapes: Mapping[str, TableSchema],
+    histories: Mapping[str, SchemaHistory],
 ) -> tuple[TablePlan | None, list[Skipped]]:
     """How a table is compared, and what of it is not."""
     if not table.captured:
@@ -93,7 +99,10 @@ def plan(
     if (there := settings.hbase_table(table.topic)) is not None and (not sinks or "hbase" in sinks):
         hbase = there
         name = target_name(hbase.table or "", table.topic, source.database, table.schema, table.relation)
-        targets["hbase"] = hbase_name(name)
+        targets["hbase"] = name
+    places, unplaced = _placed(table.topic, targets, histories.get(table.topic))
+    if "hbase" in targets:
+        targets["hbase"] = hbase_name(targets["hbase"])
     key = own.key if own is not None and own.key else source.key(table.schema, table.relation)
     masked = {name: word or "null" for name, word in own.mask.items()} if own is not None else {}
     made, skipped = table_plan(
@@ -109,13 +118,49 @@ def plan(
         masked,
     )
     if made is not None:
-        made = _in_hbase(made, hbase)
+        made = _in_hbase(msgspec.structs.replace(made, places=places), hbase)
+    made, skipped = _with_places(made, [*skipped, *unplaced])
     return _as_captured(made, skipped, shapes.get(table.topic))
+
+
+def _placed(
+    topic: str, targets: dict[str, str], history: SchemaHistory | None
+) -> tuple[dict[str, Places], list[Skipped]]:
+    """The places of a table in its stores. A store that has no table for it is no target any more, and named."""
+    found: dict[str, Places] = {}
+    skipped = []
+    for store in list(targets):
+        places = places_of(history, store)
+        if places is None:
+            skipped.append(
+                Skipped(topic, "", f"{store} has no table with its key: its changes are dead letters", store)
+            )
+            del targets[store]
+            continue
+        targets[store] = places.target(targets[store])
+        found[store] = places
+    return found, skipped
+
+
+def _with_places(made: TablePlan | None, skipped: list[Skipped]) -> tuple[TablePlan | None, list[Skipped]]:
+    """Leave out columns whose values a store was told not to take."""
+    if made is None:
+        return made, skipped
+    unwritten = {name: store for store, places in made.places.items() for name in places.left_out}
+    known = {column.name for column in made.columns}
+    skipped += [
+        Skipped(made.topic, name, f"its values are not written to {store}: a change of its type was turned down")
+        for name, store in unwritten.items()
+        if name in known
+    ]
+    return made.without(unwritten), skipped
 
 
 def _in_hbase(made: TablePlan, hbase: HBaseTable) -> TablePlan:
     """The plan with its columns' families and the form of its row keys."""
-    families = {column.name: family_of(column.name, hbase) for column in made.columns[made.keys :]}
+    names = [made.name_in("hbase", column.name) for column in made.columns[made.keys :]]
+    names += [name for some in made.older_in("hbase").values() for name in some]
+    families = {name: family_of(name, hbase) for name in names}
     others = {name: family for name, family in families.items() if family != made.family}
     return msgspec.structs.replace(made, families=others, row_key=hbase.row_key or "text", salt=hbase.salt or 1)
 

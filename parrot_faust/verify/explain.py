@@ -15,7 +15,7 @@ from parrot_faust.verify.held import Held
 from parrot_faust.verify.plan import TablePlan
 from parrot_faust.verify.report import Kind as How
 from parrot_faust.verify.report import Reason, RowDifference, StoreDifference, Value, shown
-from parrot_faust.verify.stored import Logical, without_zeros
+from parrot_faust.verify.stored import EARLIER, Logical, without_zeros
 
 #: What rules see of a column.
 KINDS = {
@@ -106,6 +106,11 @@ def _store(
     if store.kind is How.DIFFERS and _columns(store.store, difference) <= uncaptured:
         detail = "the source sends a new column with the row's next change"
         return msgspec.structs.replace(store, reason=Reason.SCHEMA_HELD, detail=detail)
+    if store.kind is How.DIFFERS:
+        differing = [value for value in difference.values if _differs(value, store.store)]
+        if all((value.stores.get(store.store) or "").startswith(EARLIER) for value in differing):
+            detail = "the row was not written since the type changed; a snapshot writes it anew"
+            return msgspec.structs.replace(store, reason=Reason.OLDER_COLUMN, detail=detail)
     return store
 
 

@@ -12,7 +12,7 @@ from parrot_faust.verify.binary_keys import of_plan
 from parrot_faust.verify.hashing import Batch, decode_key, encode_key
 from parrot_faust.verify.plan import TablePlan
 from parrot_faust.verify.scope import Scope
-from parrot_faust.verify.stored import hbase_column
+from parrot_faust.verify.stored import Earlier, hbase_column
 from parrot_faust.verify.thrift import BATCH_ROWS, Connection, Rows
 
 BATCH_BYTES = 2 << 20  # a cell comes with its name and time: rows are wider here
@@ -82,21 +82,28 @@ class HBase:
 
 
 def _names(plan: TablePlan) -> tuple[list[bytes], list[bytes]]:
-    """The families to read, and each column's name with its family."""
-    families = [plan.families.get(column.name, plan.family) for column in plan.columns]
-    names = [f"{family}:{column.name}".encode() for family, column in zip(families, plan.columns, strict=True)]
+    """The families to read, and each column's name with its family; those of earlier types come last."""
+    own = [plan.name_in("hbase", column.name) for column in plan.columns]
+    own += [name for some in plan.older_in("hbase").values() for name in some]
+    families = [plan.families.get(name, plan.family) for name in own]
+    names = [f"{family}:{name}".encode() for family, name in zip(families, own, strict=True)]
     return [family.encode() for family in dict.fromkeys([plan.family, *families])], names
 
 
 def _decoder(plan: TablePlan) -> Any:
     columns = [hbase_column(column.stored, column.element, scaled=column.scale is not None) for column in plan.columns]
+    older = [(at, name) for at, some in plan.older_in("hbase").items() for name in some]
     keys_of = of_plan(plan.key, plan.row_key, plan.salt).read
 
     def decode(rows: Rows) -> Batch:
         raw_keys, cells = rows
         if not raw_keys:
             return [], []
-        by_column = [convert(values) for convert, values in zip(columns, zip(*cells, strict=True), strict=True)]
+        by_name = list(zip(*cells, strict=True))
+        by_column = [convert(values) for convert, values in zip(columns, by_name, strict=False)]
+        for (at, name), earlier in zip(older, by_name[len(columns) :], strict=True):
+            values = zip(by_column[at], earlier, strict=True)
+            by_column[at] = [Earlier(name) if now is None and was is not None else now for now, was in values]
         return keys_of(raw_keys), list(zip(*by_column, strict=True))
 
     return decode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from operator import index
 from typing import Any
 
@@ -11,7 +11,7 @@ from parrot_faust.errors import SinkUnavailable
 from parrot_faust.verify.hashing import Batch
 from parrot_faust.verify.plan import ColumnPlan, TablePlan
 from parrot_faust.verify.scope import Scope
-from parrot_faust.verify.stored import Column, Logical, kudu_column
+from parrot_faust.verify.stored import Column, Earlier, Logical, kudu_column
 
 BATCH_ROWS = 10_000
 LOOKUP_KEYS = 200
@@ -61,7 +61,7 @@ class Kudu:
         types = self._types(plan)
         found = {}
         for column in plan.columns:
-            stored = types.get(column.name)
+            stored = types.get(plan.name_in("kudu", column.name))
             if stored is not None and not _fits(column, *stored):
                 found[column.name] = f"it is {stored[0]} in Kudu, which is not how {column.sql} is stored"
         return found
@@ -73,7 +73,7 @@ class Kudu:
         table = self._call(lambda: self._connected().table(plan.targets["kudu"]))
         scanner = self._scanner(plan, table)
         if scope.since is not None:
-            scanner.add_predicate(table[plan.key[0].name] >= scope.since)
+            scanner.add_predicate(table[plan.name_in("kudu", plan.key[0].name)] >= scope.since)
         yield from self._batches(plan, scanner)
 
     def fetch(self, plan: TablePlan, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -90,7 +90,7 @@ class Kudu:
             scanner = self._scanner(plan, table)
             for position in pushed:
                 values = sorted({key[position] for key in part})
-                scanner.add_predicate(table[plan.key[position].name].in_list(values))
+                scanner.add_predicate(table[plan.name_in("kudu", plan.key[position].name)].in_list(values))
             for rows in self._batches(plan, scanner):
                 found |= {key: row for key, row in zip(*rows, strict=True) if key in wanted}
         return found
@@ -135,26 +135,31 @@ class Kudu:
         return result
 
     def _scanner(self, plan: TablePlan, table: Any) -> Any:
-        there = set(self._types(plan))
         scanner = table.scanner()
-        scanner.set_projected_column_names([column.name for column in plan.columns if column.name in there])
+        scanner.set_projected_column_names(_projected(plan, self._types(plan)))
         scanner.set_cache_blocks(False)
         return scanner
 
     def _batches(self, plan: TablePlan, scanner: Any) -> Iterator[Batch]:
-        there = set(self._types(plan))
-        present = [column for column in plan.columns if column.name in there]
+        names = _projected(plan, self._types(plan))
+        present = [column for column in plan.columns if plan.name_in("kudu", column.name) in names]
         convert = _converter(present)
-        spread = None
+        spread = older = None
         if len(present) < len(plan.columns):
             # A column that Kudu does not have yet is null in every row of it.
             places = {column.name: position for position, column in enumerate(present)}
             spread = [places.get(column.name) for column in plan.columns]
+        if len(names) > len(present):
+            earlier = [(at, name) for at, some in plan.older_in("kudu").items() for name in some]
+            older = [(at, names.index(name)) for at, name in earlier if name in names]
         self._call(scanner.open)
         while self._call(scanner.has_more_rows):
-            rows = convert(self._call(scanner.read_next_batch_tuples))
+            raw = self._call(scanner.read_next_batch_tuples)
+            rows = convert([row[: len(present)] for row in raw] if older else raw)
             if spread is not None:
                 rows = [tuple(None if place is None else row[place] for place in spread) for row in rows]
+            if older:
+                rows = [_with_earlier(row, names, found, older) for row, found in zip(rows, raw, strict=True)]
             yield [row[: plan.keys] for row in rows], rows
 
     def _call(self, step: Any) -> Any:
@@ -165,6 +170,23 @@ class Kudu:
                 text = str(error).strip().splitlines()
                 raise SinkUnavailable("kudu", text[0] if text else type(error).__name__) from None
             raise
+
+
+def _projected(plan: TablePlan, there: Container[str]) -> list[str]:
+    """The columns to read: those that are there, and after them those of earlier types."""
+    names = [plan.name_in("kudu", column.name) for column in plan.columns]
+    names += [name for some in plan.older_in("kudu").values() for name in some]
+    return [name for name in names if name in there]
+
+
+def _with_earlier(
+    row: tuple[Any, ...], names: Sequence[str], raw: Sequence[Any], older: Sequence[tuple[int, int]]
+) -> tuple[Any, ...]:
+    found = list(row)
+    for at, place in older:
+        if found[at] is None and raw[place] is not None:
+            found[at] = Earlier(names[place])
+    return tuple(found)
 
 
 def scaled(unscaled: int, scale: int) -> str:

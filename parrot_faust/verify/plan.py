@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from parrot_faust.verify.places import Places
 from parrot_faust.verify.stored import KEY_TYPES, Logical
 
 #: PostgreSQL's types by name -> what Debezium (precise decimals, adaptive times) and the stores make of them.
@@ -84,7 +85,7 @@ class TablePlan(msgspec.Struct, frozen=True):
 
     `rows` and `width` (bytes a row) are the source's own estimates. `columns` begins with the `keys` key columns, in
     key order. In HBase a column is in `family` unless `families` names another one for it; `row_key` and `salt` are the
-    form of its row keys there.
+    form of its row keys there. `places` say by store where its columns lie, if not under their own names.
     """
 
     topic: str
@@ -99,10 +100,21 @@ class TablePlan(msgspec.Struct, frozen=True):
     families: dict[str, str] = {}
     row_key: str = "text"
     salt: int = 1
+    places: dict[str, Places] = {}
 
     def batch(self, rows: int, size: int) -> int:
         """How many rows to read at once: at most `rows`, and about `size` bytes."""
         return max(1, min(rows, size // max(1, self.width)))
+
+    def name_in(self, store: str, column: str) -> str:
+        """The name of a column in a store."""
+        places = self.places.get(store)
+        return places.names.get(column, column) if places is not None else column
+
+    def older_in(self, store: str) -> dict[int, tuple[str, ...]]:
+        """The names that a store has for earlier types of columns, by the columns' positions."""
+        older = self.places[store].older if store in self.places else {}
+        return {at: older[column.name] for at, column in enumerate(self.columns) if column.name in older}
 
     def unmasked(self) -> TablePlan:
         """The same, for reading the source's own values."""

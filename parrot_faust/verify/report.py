@@ -32,6 +32,7 @@ class Reason(StrEnum):
     REPLACED = "replaced by a rule"
     DEAD_LETTER = "dead letter"
     SCHEMA_HELD = "schema change held"
+    OLDER_COLUMN = "in an older column"
     UNEXPLAINED = "unexplained"
 
 

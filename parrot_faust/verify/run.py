@@ -15,6 +15,7 @@ from agents.rule_book import RuleBook, read_rule_files
 from models import TableSchema
 from parrot_faust.errors import SettingsError
 from parrot_faust.names import Names
+from parrot_faust.schema.history import SchemaHistory, history_of
 from parrot_faust.settings import Settings
 from parrot_faust.verify import catalogue
 from parrot_faust.verify.broker import Broker, Found
@@ -253,10 +254,11 @@ class Verification:
 
     def _plans(self, options: Options, shapes: Mapping[str, TableSchema]) -> tuple[list[TablePlan], list[Skipped]]:
         found = catalogue.find(self._settings, self.source, self._broker.topics(), options.tables)
+        histories = self._histories()
         plans: list[TablePlan] = []
         skipped: list[Skipped] = []
         for table in found:
-            plan, left_out = catalogue.plan(self._settings, self.source, table, shapes)
+            plan, left_out = catalogue.plan(self._settings, self.source, table, shapes, histories)
             skipped += left_out
             if plan is None:
                 continue
@@ -283,6 +285,18 @@ class Verification:
 
         self._broker.read(self._names.schemas, take)
         return shapes
+
+    def _histories(self) -> dict[str, SchemaHistory]:
+        """What the workers have decided on each table's shapes; Faust writes keys and values as JSON texts."""
+        histories: dict[str, SchemaHistory] = {}
+
+        def take(record: Found) -> None:
+            if record.key and record.value:
+                entry = history_of(msgspec.json.decode(record.value, type=str))
+                histories[msgspec.json.decode(record.key, type=str)] = entry
+
+        self._broker.read(f"{self._settings.app}-schemas-changelog", take)
+        return histories
 
     def _rules(self) -> RuleBook:
         """The rules in force: what the workers' table has, and the files of the settings where it has nothing."""

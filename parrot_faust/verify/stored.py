@@ -52,6 +52,18 @@ class Malformed(msgspec.Struct, frozen=True, array_like=True, tag=True):
         return f"malformed: {self.shown}"
 
 
+class Earlier(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Stands for a value that a store has only in a column of an earlier type: the row was not written since the type
+    changed. Never equal to a value.
+    """
+
+    column: str
+
+    def __str__(self) -> str:
+        return f"{EARLIER}{self.column}"
+
+
+EARLIER = "in the older column "
 NAN = float("nan")
 
 _NUMBERS = {
