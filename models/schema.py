@@ -46,7 +46,8 @@ class Kind(StrEnum):
 class Column(msgspec.Struct, frozen=True, array_like=True):
     """One column. `semantic` says what a STRING, BYTES or TIMESTAMP really is, for example ``json``, ``uuid``,
     ``enum``, ``array``, ``bits``, ``zoned``; it is empty where the kind says it all. `precision` and `scale` belong to
-    DECIMAL; a DECIMAL without precision has none declared.
+    DECIMAL; a DECIMAL without precision has none declared. `comment` is the source's, where its changes carry one:
+    another comment makes no other shape.
     """
 
     name: str
@@ -55,6 +56,12 @@ class Column(msgspec.Struct, frozen=True, array_like=True):
     precision: int | None = None
     scale: int | None = None
     semantic: str = ""
+    comment: str = ""
+
+    @property
+    def typed(self) -> tuple[str, Kind, bool, int | None, int | None, str]:
+        """All but the comment."""
+        return self.name, self.kind, self.nullable, self.precision, self.scale, self.semantic
 
 
 class TableSchema(msgspec.Struct, frozen=True, array_like=True):
@@ -62,7 +69,8 @@ class TableSchema(msgspec.Struct, frozen=True, array_like=True):
 
     `table` is the table's identity here: the name of its Debezium topic, for example ``shop.public.orders``.
     `database`, `namespace` and `relation` are the parts for naming target tables (``shop``, ``public``, ``orders``).
-    `key` names the key columns in key order. `fingerprint` is equal exactly when all of this is equal.
+    `key` names the key columns in key order. `fingerprint` is equal exactly when all of this is equal, comments
+    left aside.
 
     What follows belongs to shapes on their way to a store. `generation` numbers the target table, where the source
     table has had another key before; `without` names columns that the target is to have no more, and `drops` counts how
@@ -98,7 +106,7 @@ class TableSchema(msgspec.Struct, frozen=True, array_like=True):
         names = [column.name for column in columns]
         if missing := [name for name in key if name not in names]:
             raise ValueError(f"{table}: key columns {missing} are not among the columns {names}")
-        content: tuple[object, ...] = (table, database, namespace, relation, columns, key)
+        content: tuple[object, ...] = (table, database, namespace, relation, [each.typed for each in columns], key)
         if generation != 1 or drops:
             content += (generation, without, drops)
         fingerprint = hashlib.sha256(msgspec.msgpack.encode(content)).hexdigest()[:16]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
+
 from models import Column, Kind
 from parrot_faust.codec import values
 from parrot_faust.codec.nested import text_maker
@@ -159,8 +161,17 @@ def _byte(code: int) -> int:
     raise ValueError(code)
 
 
+#: Characters of a column's comment that are taken along: it travels with every chunk.
+MAX_COMMENT = 1_000
+
+
 def column_of(name: str, shape: Shape) -> Column:
     """The column that a field makes."""
+    column = _column_of(name, shape)
+    return msgspec.structs.replace(column, comment=shape.doc[:MAX_COMMENT]) if shape.doc else column
+
+
+def _column_of(name: str, shape: Shape) -> Column:
     name = column_name(name)
     meaning = meaning_of(name, shape)
     if meaning.how is How.DECIMAL:

@@ -43,7 +43,7 @@ class Shape(msgspec.Struct, frozen=True, eq=False):
 
     `optional` says that null is a value; `null_tag` is Avro's branch number of it. `fields` belong to STRUCT, `items`
     to ARRAY and MAP (its values), `branches` to UNION, `symbols` to an Avro enumeration and `size` to an Avro fixed.
-    `weight` counts the fields below and including this one.
+    `weight` counts the fields below and including this one. `doc` is what the schema says of a field, for people.
     """
 
     base: Base
@@ -58,6 +58,7 @@ class Shape(msgspec.Struct, frozen=True, eq=False):
     symbols: tuple[str, ...] = ()
     size: int = -1
     weight: int = 1
+    doc: str = ""
 
     def field(self, name: str) -> Shape | None:
         """The type of a struct's field, None where there is none of that name."""

@@ -37,7 +37,7 @@ KINDS = ("CreateTable", "AddColumn", "DropColumn", "AlterColumnType", "AlterNull
 #: Kinds that none can be chosen for, and why.
 NOT_KINDS = {
     "RenameColumn": "the source's events do not tell a rename from a dropped and an added column; choose for those",
-    "AlterComment": "the source's events carry no comments",
+    "AlterComment": "a comment is taken when its column is made, and not followed",
     "DropTable": "the source's events do not tell of it; the stores keep the table",
     "Truncate": "truncates are reported and not applied; see `truncate`",
 }

@@ -464,3 +464,11 @@ def test_table_that_was_made_without_ranges_takes_rows_as_before_and_says_so(
     result = other.write(shape, upserts((1, 5 * DAY_US), (2, 500 * DAY_US)), soon())
     assert (result.failures, {change.change for change in result.ddl}) == ((), {"KeepRange"})
     assert sorted(other.read(shape)) == [(1, 5 * DAY_US), (2, 500 * DAY_US)]
+
+
+def test_comments_of_columns_are_kept(sink: KuduSink, name: str) -> None:
+    noted = Column("text", Kind.STRING, comment="what it's for: " + "é" * 200)
+    sink.ensure(schema(name, Column("id", Kind.INT64, False, comment="the key")), soon())
+    sink.ensure(schema(name, ID, noted), soon())
+    found = raw_table(sink, schema(name, ID)).schema
+    assert (found[0].comment, found[1].comment) == ("the key", "what it's for: " + "é" * 120)

@@ -122,7 +122,8 @@ class _Parser:
             if not isinstance(name, str) or "type" not in field:
                 raise DecodeError(f"no Avro schema: a field of {full} has no name or no type")
             shape = self.shape(field["type"], inner, f"{path}.{name}", depth + 1)
-            members.append((name, shape))
+            doc = _doc(field)
+            members.append((name, msgspec.structs.replace(shape, doc=doc) if doc else shape))
         if len({name for name, _ in members}) != len(members):
             raise DecodeError(f"no Avro schema: the record {full} has two fields of one name")
         self._open.discard(full)
@@ -193,6 +194,14 @@ def digits(value: Any) -> int | None:
     if abs(number) > 200_000:
         raise DecodeError(f"a decimal can't have precision or scale {number}")
     return number
+
+
+def _doc(field: dict[str, Any]) -> str:
+    """What is said of a field, by Avro's own word or by that of Connect's converter on its type."""
+    if doc := _text(field, "doc"):
+        return doc
+    branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
+    return next((doc for each in branches if isinstance(each, dict) and (doc := _text(each, "connect.doc"))), "")
 
 
 def _text(tree: dict[str, Any], name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from parrot_faust.codec.avro.schema import digits
 from parrot_faust.codec.columns import AVRO_LOGICAL
 from parrot_faust.codec.shape import MAX_DEPTH, Base, Shape, weigh
@@ -49,7 +51,9 @@ def _fields(tree: dict[str, Any], path: str, depth: int) -> tuple[tuple[str, Sha
         name = field.get("field") if isinstance(field, dict) else None
         if not isinstance(name, str):
             raise DecodeError(f"{path} has a field without a name")
-        members.append((name, parse(field, f"{path}.{name}", depth + 1)))
+        shape = parse(field, f"{path}.{name}", depth + 1)
+        doc = field.get("doc")
+        members.append((name, msgspec.structs.replace(shape, doc=doc) if doc and isinstance(doc, str) else shape))
     if len({name for name, _ in members}) != len(members):
         raise DecodeError(f"{path} has two fields of one name")
     return tuple(members)

@@ -10,6 +10,7 @@ from parrot_faust.sinks.kudu.settings import MAX_NAME
 
 MAX_COLUMNS = 300
 MAX_PRECISION = 38
+MAX_COMMENT = 256  # bytes, the master's --max_column_comment_length
 
 #: kind -> Kudu's name of the type; DECIMAL depends on its precision, see `store_type`.
 TYPES = {
@@ -31,13 +32,14 @@ NOT_IN_KEY = frozenset({"bool", "float", "double"})
 
 @dataclass(frozen=True, slots=True)
 class StoreColumn:
-    """A column as Kudu has it. `precision` and `scale` are those of a decimal, 0 for every other type."""
+    """A column as Kudu has it, or is to have it. `precision` and `scale` are of a decimal, 0 for every other type."""
 
     name: str
     type: str
     nullable: bool
     precision: int = 0
     scale: int = 0
+    comment: str = ""
 
     @property
     def shape(self) -> str:
@@ -49,12 +51,13 @@ def store_column(column: Column, *, key: bool) -> StoreColumn:
     """The column that Kudu is to have. Outside the key it takes nulls whatever the source says today: the source may
     drop its NOT NULL, or the column, and Kudu can alter neither later.
     """
+    comment = column.comment.encode()[:MAX_COMMENT].decode(errors="ignore")
     if column.kind is not Kind.DECIMAL:
-        return StoreColumn(column.name, TYPES[column.kind], not key)
+        return StoreColumn(column.name, TYPES[column.kind], not key, comment=comment)
     precision, scale = column.precision or 0, column.scale or 0
     if 1 <= precision <= MAX_PRECISION and 0 <= scale <= precision:
-        return StoreColumn(column.name, "decimal", not key, precision, scale)
-    return StoreColumn(column.name, "string", not key)
+        return StoreColumn(column.name, "decimal", not key, precision, scale, comment)
+    return StoreColumn(column.name, "string", not key, comment=comment)
 
 
 def store_columns(schema: TableSchema) -> tuple[StoreColumn, ...]:

@@ -109,8 +109,10 @@ def planned(client: Any, settings: KuduSettings, schema: TableSchema) -> list[Pl
 def _told(column: StoreColumn, chosen: KuduTableSettings) -> str:
     laid = layout_of(column, chosen.columns)
     words = [column.name, column.shape, "" if column.nullable else "not null"]
-    words += [f"encoding {laid.encoding}" if laid.encoding else "", f"compression {laid.compression}"]
-    return " ".join(word for word in words[: 5 if laid.compression else 4] if word)
+    words.append(f"encoding {laid.encoding}" if laid.encoding else "")
+    words.append(f"compression {laid.compression}" if laid.compression else "")
+    words.append("comment '{}'".format(column.comment.replace("'", "\\'")) if column.comment else "")
+    return " ".join(word for word in words if word)
 
 
 def describe(client: Any, target: str) -> StoreTable | None:
@@ -195,6 +197,8 @@ def _drop(client: Any, target: str, columns: Sequence[StoreColumn]) -> None:
 
 def _specify(spec: Any, column: StoreColumn, chosen: KuduTableSettings) -> None:
     spec.type(column.type)
+    if column.comment:
+        spec.comment(column.comment)
     laid = layout_of(column, chosen.columns)
     if laid.encoding:
         spec.encoding(laid.encoding)
