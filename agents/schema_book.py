@@ -48,6 +48,10 @@ class SchemaBook:
         """Use `histories` (table to encoded `SchemaHistory`), the schema table that every worker sees."""
         self._histories = histories
 
+    def tables(self) -> list[str]:
+        """The tables of which a shape is known."""
+        return list(self._histories)
+
     def history(self, table: str) -> SchemaHistory:
         """What is known of a table now."""
         return self._entry(table)[0]

@@ -35,6 +35,7 @@ from parrot_faust.kafka import client_options, connection_options, faust_credent
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.masking import Masking
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
+from parrot_faust.observing import Observing
 from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import registry_of
 from parrot_faust.schema import STORES, Terms
@@ -144,6 +145,7 @@ class Parts:
             log=log,
         )
         self._partitions = settings.topics.partitions
+        self.observing = Observing(self)
         self.source_channel = app.topic(self.names.anchor, schema=BatchSchema())
 
     # -- before the agents start -------------------------------------------------------------------------------------
@@ -420,7 +422,7 @@ class Parts:
         await asyncio.gather(*(process.stop() for process in self.processes.values()))
         if self.registry is not None:
             await self.registry.close()
-        await asyncio.gather(self.reader.close(), self.redrive_reader.close())
+        await asyncio.gather(self.reader.close(), self.redrive_reader.close(), self.observing.close())
         await self.admin.close()
         log.info("stopped; offsets are committed")
 

@@ -108,7 +108,13 @@ class Worker:
 
     def stats(self) -> dict[str, Any]:
         """The worker's state, from its web server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=ANSWER_TIMEOUT_S) as answer:
+        return self.page("/stats")
+
+    def page(self, path: str = "/") -> dict[str, Any]:
+        """A page of its web view, as data."""
+        address = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(address, headers={"Accept": "application/json"})
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - loopback
             view: dict[str, Any] = json.load(answer)
             return view
 

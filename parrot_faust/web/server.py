@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
+import msgspec
 from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
+from parrot_faust.web import overview
 from parrot_faust.web.metrics import Metrics
-from parrot_faust.web.pages import overview
 from parrot_faust.web.static import ICON, LIVE, STYLE
 
 log = logging.getLogger("parrot")
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -39,7 +41,8 @@ class PageServer(Web):
 def new_web(app: Any) -> PageServer:
     """Build the server of an app whose `parts.snapshot` gives the state to show."""
     web = PageServer(app)
-    bound = app.parts.settings.web.host
+    parts = app.parts
+    bound = parts.settings.web.host
 
     @aiohttp_web.middleware
     async def guard(request: aiohttp_web.Request, handler: Any) -> aiohttp_web.StreamResponse:
@@ -58,14 +61,13 @@ def new_web(app: Any) -> PageServer:
         return response
 
     async def stats(_: aiohttp_web.Request) -> aiohttp_web.Response:
-        return aiohttp_web.json_response(app.parts.snapshot())
+        return aiohttp_web.json_response(parts.snapshot())
 
     async def index(request: aiohttp_web.Request) -> aiohttp_web.Response:
-        if request.query.get("format") == "json" or "application/json" in request.headers.get("Accept", ""):
-            return await stats(request)
-        return aiohttp_web.Response(text=overview(app.parts.snapshot()), content_type="text/html")
+        view = overview.view(parts.exchange.look(), parts.fleet, await parts.observing.known())
+        return answer(request, view, lambda: overview.html(view, parts.fleet, request.query.get("q", "")))
 
-    metrics = Metrics(app.parts.snapshot)
+    metrics = Metrics(parts.snapshot)
 
     async def scrape(request: aiohttp_web.Request) -> aiohttp_web.Response:
         body, content_type = metrics.page(request.headers.get("Accept", ""))
@@ -86,6 +88,16 @@ def new_web(app: Any) -> PageServer:
     ):
         web.web_app.router.add_get(path, handler)
     return web
+
+
+def answer(request: aiohttp_web.Request, view: Any, html: Callable[[], str]) -> aiohttp_web.Response:
+    """A page as JSON for who asks for that, else as HTML."""
+    if request.query.get("format") == "json" or "application/json" in request.headers.get("Accept", ""):
+        response = aiohttp_web.Response(body=msgspec.json.encode(view), content_type="application/json")
+    else:
+        response = aiohttp_web.Response(text=html(), content_type="text/html")
+    response.enable_compression()
+    return response
 
 
 def is_own(host: str, bound: str) -> bool:

@@ -122,6 +122,12 @@ def test_a_worker_frozen_past_its_session_and_thawed_undoes_nothing(run: Pipelin
     workers = [run.worker(delivery=quick), run.worker(delivery=quick)]
     run.equal("hot", "id")
 
+    def each_shows_both() -> bool:
+        pages = [worker.page() for worker in workers]
+        captured = [page["totals"]["captured"] for page in pages]
+        return captured == [300, 300] and all(page["about"].startswith("2 workers") for page in pages)
+
+    eventually(each_shows_both)
     number = 0
     for frozen in workers:
         for _ in range(10):  # so that it has something in its hands

@@ -1,0 +1,186 @@
+"""How things stand: each table's state in words, and what needs a person, worst first. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from parrot_faust.web.fleet import Fleet
+
+#: A share of a table's changes of the last quarter of an hour that rules held back, and how many: more is said.
+MUCH_HELD, MANY_HELD = 0.05, 20
+MANY_WAITING = 10_000  # records of a table that wait to be read
+BLOCKED_MS = 500.0
+
+#: States from the worst to the best, with the kind of their colour.
+KINDS = {
+    "stopped": "bad",
+    "held": "bad",
+    "away": "bad",
+    "differs": "bad",
+    "behind": "warn",
+    "reading": "warn",
+    "letters": "warn",
+    "quarantine": "warn",
+    "current": "good",
+    "empty": "none",
+}
+RANK = {state: rank for rank, state in enumerate(KINDS)}
+
+
+def tables(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every table, the worst first. `known` has what snapshots do not tell: schema changes and verifications."""
+    sinks = whole["sinks"]
+    names = dict.fromkeys(whole["sources"])
+    for sink in sinks.values():
+        names.update(dict.fromkeys(sink["tables"]))
+    for worker in whole["workers"].values():
+        writes = f"{known['app']}.writes."
+        names.update(dict.fromkeys(topic for topic in worker["partitions"] if not topic.startswith(writes)))
+    stopped: dict[str, list[Mapping[str, Any]]] = {}
+    for one in whole["stopped"]:
+        stopped.setdefault(one["table"], []).append(one)
+    made = [table(name, whole, fleet, known, stopped.get(name, [])) for name in names]
+    return sorted(
+        made, key=lambda each: (RANK[each["state"]], -each["dead_lettered"], -each["quarantined"], each["table"])
+    )
+
+
+def table(
+    name: str, whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], stopped: list[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """One table, as a line of the overview."""
+    counts = whole["sources"].get(name, {})
+    stores = {}
+    refused = 0
+    for sink, each in whole["sinks"].items():
+        written = each["tables"].get(name)
+        if written is not None:
+            refused += written["dead_lettered"]
+        stores[sink] = {
+            "applied": written["applied"] if written else 0,
+            "refused": written["dead_lettered"] if written else 0,
+            "newest_ms": written["newest_us"] // 1000 if written else 0,
+            "behind_since": whole["behind"].get(name, {}).get(sink, 0),
+        }
+    line = {
+        "table": name,
+        "rate": round(fleet.rate(name), 1),
+        "captured": counts.get("captured", 0),
+        "forwarded": counts.get("forwarded", 0),
+        "quarantined": counts.get("quarantined", 0),
+        "dropped": counts.get("dropped", 0),
+        "dead_lettered": counts.get("dead_lettered", 0) + refused,
+        "waiting": whole["waiting"].get(name, 0),
+        "stores": stores,
+        "schema_ms": known["schema_ms"].get(name, 0),
+        "verified": known["verified"].get(name),
+    }
+    state, words, since = _state(name, line, whole, fleet, stopped)
+    return line | {"state": state, "kind": KINDS[state], "words": words, "since": since}
+
+
+def _state(
+    name: str,
+    line: Mapping[str, Any],
+    whole: Mapping[str, Any],
+    fleet: Fleet,
+    stopped: list[Mapping[str, Any]],
+) -> tuple[str, str, float]:
+    if stopped:
+        rules = ", ".join(stopped[0]["rules"])
+        return "stopped", f"stopped by rule {rules}", stopped[0]["since_ms"] / 1000
+    if name in whole["held_tables"]:
+        return "held", "held: schema change", 0
+    behind = whole["behind"].get(name, {})
+    away = [sink for sink in behind if whole["sinks"][sink]["state"] != "ok"]
+    if away:
+        return "away", f"{' and '.join(away)} away", min(behind[sink] for sink in away)
+    if line["verified"] and line["verified"]["verdict"] == "unexplained":
+        return "differs", f"{line['verified']['differences']:,} rows differ", 0
+    if behind:
+        return "behind", f"behind in {' and '.join(behind)}", min(behind.values())
+    if line["waiting"] > MANY_WAITING:
+        return "reading", f"{line['waiting']:,} to read", 0
+    if line["dead_lettered"]:
+        return "letters", "current, dead letters", 0
+    if much_held(name, fleet):
+        return "quarantine", "current, many held", 0
+    return ("current", "current", 0) if line["captured"] else ("empty", "no change yet", 0)
+
+
+def much_held(name: str, fleet: Fleet) -> bool:
+    """Whether rules held back an uncommon share of a table's changes lately."""
+    held = fleet.recent("quarantined", name)
+    return held >= MANY_HELD and held > MUCH_HELD * fleet.recent("captured", name)
+
+
+def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is not as it should be: what, since when, what to run, and whether it needs a person; the worst first."""
+    found: list[dict[str, Any]] = []
+
+    def say(what: str, words: str, command: str = "", since: float = 0, *, act: bool = True, table: str = "") -> None:
+        found.append({"what": what, "words": words, "command": command, "since": since, "act": act, "table": table})
+
+    for name, sink in whole["sinks"].items():
+        if sink["state"] != "ok":
+            reason = str(sink["error"]).removeprefix(f"{name} is not available: ").removeprefix(f"{name}: ").rstrip(".")
+            words = f"{reason}. It is tried again until it does; the other stores go on and nothing is lost."
+            say(f"{name} does not answer:", words, "parrot status", sink["since_ms"] / 1000)
+    for line in lines:
+        _of_table(line, whole, say)
+    for worker, seconds in whole["silent"].items():
+        view = whole["workers"][worker]
+        words = f"has said nothing for {seconds:.0f} s; the others take over its partitions. Its log says why."
+        say(f"worker {view['host']}/{view['worker']}", words, act=False)
+    for view in whole["workers"].values():
+        if view["loop_lag_ms"].get("recent", 0) > BLOCKED_MS:
+            words = f"is {view['loop_lag_ms']['recent']:.0f} ms late in its event loop: its machine is too busy"
+            say(f"worker {view['host']}/{view['worker']}", words, act=False)
+    return sorted(found, key=lambda each: not each["act"])
+
+
+def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> None:
+    name, quoted = line["table"], shlex.quote(line["table"])
+    state = line["state"]
+    if state == "stopped":
+        words = (
+            "and nothing of that partition goes on: mend the row at the source or the rule, then start the worker anew"
+        )
+        say(f"{name} is {line['words']}", words, "parrot rules check quality_rules", line["since"], table=name)
+    elif state == "held":
+        reasons = "; ".join(whole["held_tables"][name])
+        say(f"{name} waits for a decision on its new shape:", reasons, f"parrot schema approve {quoted}", table=name)
+    elif state == "differs":
+        words = f"that nothing explains: {line['words']}"
+        say(
+            f"{name} is not equal to its source in a way", words, f"parrot verify --table {quoted} --repair", table=name
+        )
+    elif state in ("behind", "reading"):
+        say(name, f"is {line['words']}", "", line["since"], act=False, table=name)
+    elif state == "quarantine":
+        show = f"parrot deadletters list --quarantine --topic {quoted}"
+        say(name, "has many changes that rules hold back", show, act=False, table=name)
+    if line["dead_lettered"]:
+        words = f"has {line['dead_lettered']:,} dead letters since its workers started"
+        say(name, words, f"parrot deadletters list --topic {quoted}", act=False, table=name)
+
+
+def standing(whole: Mapping[str, Any], lines: list[dict[str, Any]], found: list[dict[str, Any]]) -> dict[str, str]:
+    """All of it in a few words."""
+    urgent = [each for each in found if each["act"]]
+    if urgent:
+        away = [name for name, sink in whole["sinks"].items() if sink["state"] != "ok"]
+        if away and len(away) == len(urgent):
+            return {"kind": "bad", "words": f"{' and '.join(away)} away"}
+        return {
+            "kind": "bad",
+            "words": f"{len(urgent)} {'thing needs' if len(urgent) == 1 else 'things need'} a person",
+        }
+    behind = sum(line["state"] in ("behind", "reading") for line in lines)
+    if behind:
+        return {"kind": "warn", "words": f"{behind} {'table' if behind == 1 else 'tables'} behind"}
+    if any(line["captured"] for line in lines):
+        return {"kind": "good", "words": "all current"}
+    return {"kind": "good", "words": "waiting for changes"}

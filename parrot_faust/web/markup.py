@@ -1,0 +1,125 @@
+"""Pieces of pages. Every value that comes from outside goes through `text`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+PAGES = (("/", "Tables"),)
+
+
+def text(value: object) -> str:
+    """A value as text of a page."""
+    return escape(str(value))
+
+
+def span(seconds: float) -> str:
+    """A length of time in the two units that matter."""
+    seconds = max(0.0, seconds)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was."""
+    return "now" if seconds < 1 else f"{span(seconds)} ago"
+
+
+def clock(at_ms: float) -> str:
+    """A moment, in UTC."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}" if at_ms else "–"
+
+
+def rate(value: float) -> str:
+    """Changes a second."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0") if value else "0"
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent, empty when there is none of it."""
+    percent = 100 * part / whole if whole else 0.0
+    return "" if not part else "<0.1 %" if percent < 0.1 else f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def number(value: int, kind: str = "") -> str:
+    """A count; one that is not 0 is marked with `kind`."""
+    return f'<b class="{kind}">{value:,}</b>' if value and kind else f"{value:,}"
+
+
+def mark(kind: str, words: str) -> str:
+    """A state in words with its sign, so that colour is not all that tells it."""
+    return f'<span class="{kind}">{text(words)}</span>'
+
+
+def table_path(table: str) -> str:
+    """Where a table's page is."""
+    return f"/tables/{quote(table, safe='')}"
+
+
+def table_link(table: str) -> str:
+    """A table's name, leading to its page."""
+    return f'<a href="{table_path(table)}">{text(table)}</a>'
+
+
+def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str, words: Sequence[int] = (0,)) -> str:
+    """A table. Columns at the positions `words` hold words, the others numbers. Cells are HTML.
+
+    End tags that HTML does not need are left out: with many tables they would be half of a page.
+    """
+    if not rows:
+        return f'<p class="empty">{empty}</p>'
+    kind = [" class=w" if place in words else "" for place in range(len(headers))]
+    head = "".join(f"<th{kind[place]}>{text(name)}" for place, name in enumerate(headers))
+    body = "".join("\n<tr>" + "".join(f"<td{kind[place]}>{cell}" for place, cell in enumerate(row)) for row in rows)
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values. Values are HTML."""
+    return "<dl>" + "".join(f"<div><dt>{text(name)}</dt><dd>{value}</dd></div>" for name, value in pairs) + "</dl>"
+
+
+def command(line: str) -> str:
+    """A command to run."""
+    return f"<code>{text(line)}</code>"
+
+
+def banner(troubles: Sequence[dict[str, Any]], now: float) -> str:
+    """What needs a person: what it is, since when, and what to run."""
+    if not troubles:
+        return ""
+    lines = "".join(
+        f"<li><b>{text(each['what'])}</b> {text(each['words'])}"
+        + (f" <i>since {span(now - each['since'])}</i>" if each["since"] else "")
+        + (f"<br>{command(each['command'])}" if each["command"] else "")
+        for each in troubles
+    )
+    return f'<ul class="banner" role="status">{lines}</ul>'
+
+
+def page(title: str, path: str, view: dict[str, Any], parts: str) -> str:
+    """A whole page. `view` holds what every page shows: the app, how it stands, what needs a person."""
+    links = "".join(
+        f'<a href="{target}"{" aria-current=page" if target == path else ""}>{name}</a>' for target, name in PAGES
+    )
+    standing = view["standing"]
+    urgent = [each for each in view["troubles"] if each["act"]]
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{text(title)} - Parrot Faust</title>
+<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/style.css">
+<script src="/live.js" defer></script></head><body><a class="skip" href="#main">to the content</a>
+<div class="top"><p class="name">Parrot Faust <small>{text(view["app"])}</small></p><nav>{links}</nav></div>
+<main id="main"><header><h1>{text(title)}</h1>{mark(f"pill {standing['kind']}", standing["words"])}
+<p class="about">{text(view["about"])}</p></header>
+<section>{banner(urgent, view["at"])}</section>
+{parts}</main></body></html>"""

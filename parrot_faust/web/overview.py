@@ -1,0 +1,142 @@
+"""The first page: is all current and right, and if not, what, since when, and what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from parrot_faust.web import judging
+from parrot_faust.web.charts import spark
+from parrot_faust.web.fleet import Fleet
+from parrot_faust.web.markup import ago, grid, mark, number, page, rate, share, span, table_link, text
+
+COUNTS = ("captured", "forwarded", "quarantined", "dropped", "dead_lettered", "tombstones")
+TROUBLE = {"quarantined": "warn", "dropped": "warn", "dead_lettered": "bad"}
+LINES = 500  # tables of one page; the others are found by name
+
+
+def common(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What every page shows, and the tables."""
+    lines = judging.tables(whole, fleet, known)
+    found = judging.troubles(whole, lines)
+    workers = list(whole["workers"].values())
+    memory = sum(view["memory"] for view in workers) / 1e6
+    since = max((view["uptime"] for view in workers), default=0.0)
+    about = f"{len(workers)} {'worker' if len(workers) == 1 else 'workers'}, up {span(since)}, {memory:.0f} MB"
+    return {
+        "app": known["app"],
+        "at": whole["at"],
+        "about": about,
+        "standing": judging.standing(whole, lines, found),
+        "troubles": found,
+        "tables": lines,
+    }
+
+
+def view(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The page as data."""
+    made = common(whole, fleet, known)
+    totals = {name: sum(counts.get(name, 0) for counts in whole["sources"].values()) for name in COUNTS}
+    totals["dead_lettered"] += sum(store["refused"] for line in made["tables"] for store in line["stores"].values())
+    stores = {
+        name: {key: value for key, value in sink.items() if key != "tables"} for name, sink in whole["sinks"].items()
+    }
+    return made | {"totals": totals, "rate": round(fleet.rate(), 1), "stores": stores}
+
+
+def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "") -> str:
+    """The page. `asked` is a part of the names of the tables that are wanted."""
+    chosen = [line for line in view["tables"] if asked.casefold() in line["table"].casefold()]
+    field = (
+        f'<form class="find" role="search"><label>Find a table <input name="q" type="search" value="{text(asked)}">'
+        "</label><button>Find</button></form>"
+    )
+    parts = f"""<section>{_cards(view, fleet)}</section>
+<div class="bar"><h2>Tables</h2>{field}</div><section>{_tables(view, chosen, fleet, asked)}</section>
+<section><h2>Stores</h2>{_stores(view)}</section>
+<section><h2>Also worth a look</h2>{_watched(view)}</section>"""
+    return page("Tables", "/", dict(view), parts)
+
+
+def _cards(view: Mapping[str, Any], fleet: Fleet) -> str:
+    cards = (
+        f'<div class="card"><b>{rate(view["rate"])}</b>{spark(fleet.history("captured"))}<span>changes/s</span></div>'
+    )
+    for name, value in view["totals"].items():
+        kind = f" {TROUBLE[name]}" if value and name in TROUBLE else ""
+        label = "dead letters" if name == "dead_lettered" else name
+        cards += f'<div class="card{kind}"><b>{value:,}</b><span>{label}</span></div>'
+    return f'<div class="cards">{cards}</div>'
+
+
+def _tables(view: Mapping[str, Any], chosen: list[dict[str, Any]], fleet: Fleet, asked: str) -> str:
+    now, stores = view["at"], list(view["stores"])
+    rows = []
+    for line in chosen[:LINES]:
+        state = mark(line["kind"], line["words"])
+        if line["since"]:
+            state += f" <i>{span(now - line['since'])}</i>"
+        held = number(line["quarantined"], "warn")
+        if line["quarantined"]:
+            held += f" <i>{share(line['quarantined'], line['captured'])}</i>"
+        rows.append(
+            [
+                table_link(line["table"]),
+                state,
+                f"{spark(fleet.history('captured', line['table']))}{rate(line['rate'])}",
+                *(_age(line["stores"][name], now) for name in stores),
+                held,
+                number(line["dead_lettered"], "bad"),
+                ago(now - line["schema_ms"] / 1000) if line["schema_ms"] else "",
+                verified(line["verified"], now),
+            ]
+        )
+    headers = ["table", "state", "changes/s", *(f"newest in {name}" for name in stores)]
+    headers += ["quarantined", "dead letters", "schema change", "verified"]
+    empty = "no table has that in its name" if asked else "no change has been captured yet"
+    more = f'<p class="empty">{len(chosen) - LINES:,} more: find them by name</p>' if len(chosen) > LINES else ""
+    return grid(headers, rows, empty, (0, 1)) + more
+
+
+def _age(store: Mapping[str, Any], now: float) -> str:
+    if not store["newest_ms"]:
+        return "snapshot" if store["applied"] else "–"
+    age = ago(now - store["newest_ms"] / 1000)
+    return f'<b class="warn">{age}</b>' if store["behind_since"] else age
+
+
+def verified(result: Mapping[str, Any] | None, now: float) -> str:
+    """When a table was compared last, and with what verdict."""
+    if result is None:
+        return ""
+    kind = {"equal": "good", "explained": "good", "unexplained": "bad"}.get(result["verdict"], "warn")
+    return f"{mark(kind, result['verdict'])} <i>{ago(now - result['at_ms'] / 1000)}</i>"
+
+
+def _stores(view: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            text(name),
+            mark("good" if sink["state"] == "ok" else "bad", "answers" if sink["state"] == "ok" else sink["state"]),
+            span(sink["visible_ms"]["p50"] / 1000),
+            span(sink["visible_ms"]["p99"] / 1000),
+            number(sink["lag_chunks"]),
+            number(sink["restarts"], "warn"),
+        ]
+        for name, sink in view["stores"].items()
+    ]
+    headers = ["store", "state", "commit to visible, half", "99 of 100", "chunks waiting", "client restarts"]
+    return grid(headers, rows, "none", (0, 1))
+
+
+def _watched(view: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            f"{text(each['what'])} {text(each['words'])}"
+            + (f" {span(view['at'] - each['since'])}" if each["since"] else ""),
+            f"<code>{text(each['command'])}</code>" if each["command"] else "",
+        ]
+        for each in view["troubles"]
+        if not each["act"]
+    ]
+    return grid(["what", "look closer with"], rows[:20], "nothing", (0, 1))
