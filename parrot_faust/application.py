@@ -208,7 +208,7 @@ class Parts:
             columns={name: table.columns for name, table in settings.tables.items() if table.columns},
         )
         targets = Targets(
-            self._sinks_of,
+            self.sinks_of,
             lambda: self._partitions,
             settings.delivery.chunk_rows,
             settings.delivery.chunk_bytes,
@@ -270,7 +270,8 @@ class Parts:
                 retry_cap_s=settings.delivery.retry_cap_s,
             )
 
-    def _sinks_of(self, table: str) -> tuple[str, ...]:
+    def sinks_of(self, table: str) -> tuple[str, ...]:
+        """The stores that a table goes to."""
         chosen = self.settings.tables.get(table)
         return chosen.sinks if chosen and chosen.sinks else tuple(self.processes)
 

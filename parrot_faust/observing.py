@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from models import DeadLetter
+from parrot_faust.delivery.filing import letter_of
+from parrot_faust.delivery.heads import bounded_text
+from parrot_faust.errors import TableRefused
 from parrot_faust.kafka import connection_options
+from parrot_faust.letters.box import Box
+from parrot_faust.letters.kept import groups
+from parrot_faust.letters.keys import Keys
+from parrot_faust.sinks.factory import target_of
 from parrot_faust.transport.reader import RecordReader
 from parrot_faust.web.lookups import Lookups
 
@@ -18,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("parrot")
 
 VERIFIED_FRESH_S = 10.0
+LETTERS_FRESH_S = 3.0
+GROUPS_FRESH_S = 10.0  # all letters are read for it
+LETTERS_SHOWN = 10
+KEY_BYTES = 200
 
 
 class Observing:
@@ -27,7 +40,9 @@ class Observing:
         self._parts, self._names = parts, parts.names
         settings = parts.settings
         self.reader = RecordReader(settings.brokers, connection_options(settings))
+        self.letters_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
         self.lookups = Lookups(log)
+        self._keys = Keys()
         self._verified: dict[str, Any] = {}
         self._verified_to = 0
 
@@ -35,6 +50,7 @@ class Observing:
         """Let go of the connection."""
         await self.lookups.close()
         await self.reader.close()
+        await self.letters_reader.close()
 
     async def known(self) -> dict[str, Any]:
         """The app's name, when each table's shape changed last, and its newest verification."""
@@ -46,6 +62,109 @@ class Observing:
         return {
             table: history.events[-1].at_ms for table in schemas.tables() if (history := schemas.history(table)).events
         }
+
+    async def table(self, table: str) -> dict[str, Any]:
+        """What the page of a table shows beside the snapshots."""
+        samples, unread = await self.lookups.get(
+            ("quarantine", table), lambda: self._newest(self._names.quarantine(table)), LETTERS_FRESH_S
+        )
+        letters, also = await self.lookups.get(
+            ("dead", table), lambda: self._newest(self._names.dead(table)), LETTERS_FRESH_S
+        )
+        return {
+            "rules": self._rules(table),
+            "targets": self._targets(table),
+            "events": self._events(table),
+            "samples": samples or [],
+            "letters": letters or [],
+            "unread": unread or also,
+        }
+
+    def events(self) -> list[dict[str, Any]]:
+        """The newest schema changes of all tables."""
+        every = [
+            {"table": table, **event} for table in self._parts.schemas.tables() for event in self._events(table)[-20:]
+        ]
+        return sorted(every, key=lambda event: -event["at_ms"])
+
+    async def groups(self) -> tuple[list[dict[str, Any]] | None, str]:
+        """The dead letters that are open, by reason; None until they were read once."""
+        groups: list[dict[str, Any]] | None
+        groups, unread = await self.lookups.get("dead letters", self._groups, GROUPS_FRESH_S)
+        return groups, unread
+
+    async def _groups(self) -> list[dict[str, Any]]:
+        letters = await Box(self._parts.settings, self.letters_reader).letters()
+        return [asdict(group) for group in groups(each for each in letters if not each.standing.closed)]
+
+    def _rules(self, table: str) -> list[dict[str, Any]]:
+        rules = self._parts.rules.in_force(table)
+        if rules is None:
+            return []
+        return [
+            {"id": rule.id, "type": rule.type, "action": rule.action.value, "version": rules.version}
+            for rule in rules.rules
+        ]
+
+    def _targets(self, table: str) -> dict[str, str]:
+        """The table's name in each store."""
+        shape = self._parts.schemas.history(table).latest
+        if shape is None:
+            return {}
+        found = {}
+        for kind in self._parts.sinks_of(table):
+            try:
+                found[kind] = target_of(self._parts.processes[kind].spec, shape)
+            except TableRefused as error:
+                found[kind] = f"none: {error}"
+        return found
+
+    def _events(self, table: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "at_ms": event.at_ms,
+                "where": event.sink or "source",
+                "what": "; ".join(
+                    [f"{each.change} {each.column} {each.detail}".strip() for each in event.changes]
+                    or (["first seen"] if event.schema else []) + list(event.notes)
+                ),
+                "verdict": event.verdict,
+                "seconds": event.seconds,
+            }
+            for event in self._parts.schemas.history(table).events
+        ]
+
+    async def _newest(self, topic: str) -> list[dict[str, Any]]:
+        """The newest records of a topic of letters, as they may be shown: what is masked was masked before it came."""
+        found = []
+        for partition in await self.reader.partitions(topic):
+            _, end = await self.reader.bounds(topic, partition)
+            async for records in self.reader.scan(topic, partition, end - LETTERS_SHOWN, end):
+                for record in records:
+                    letter = letter_of(record.key, record.value, record.headers)
+                    if letter is not None:
+                        found.append((record.timestamp, letter))
+        found.sort(key=lambda each: -each[0])
+        await self._keys.learn([letter.key for _, letter in found], self._parts.registry)
+        return [
+            {
+                "at_ms": at_ms,
+                "key": self._key_text(letter),
+                "why": letter.rule or letter.error,
+                "message": bounded_text(letter.message),
+                "place": f"{letter.topic}/{letter.partition}/{letter.offset}",
+                "sink": letter.sink,
+            }
+            for at_ms, letter in found[:LETTERS_SHOWN]
+        ]
+
+    def _key_text(self, letter: DeadLetter) -> str:
+        if letter.key is None:
+            return "none" if letter.carried and not letter.withheld else "not kept here"
+        columns = self._keys.read(letter.key)
+        if columns is None:
+            return letter.key[:KEY_BYTES].decode("utf-8", "replace")
+        return "|".join(str(value) for value in columns.values())
 
     async def _read_verified(self) -> None:
         """Take in the results of comparisons that came since."""

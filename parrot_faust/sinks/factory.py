@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from models import TableSchema
 from parrot_faust.sinks.base import Sink
 
 
@@ -42,6 +43,17 @@ def _plain(section: Any) -> dict[str, Any]:
     """A section as it arrives in the process: lists for tuples."""
     plain: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(section))
     return plain
+
+
+def target_of(spec: SinkSpec, schema: TableSchema) -> str:
+    """The name that a source table has in a store. Raise TableRefused when the store can't have such a table."""
+    if spec.kind == "kudu":
+        from parrot_faust.sinks.kudu.settings import KuduSettings
+
+        return msgspec.convert(spec.settings, KuduSettings).target(schema)
+    from parrot_faust.sinks.hbase.settings import HBaseSettings
+
+    return msgspec.convert(spec.settings, HBaseSettings).target(schema)
 
 
 def load(spec: SinkSpec) -> None:

@@ -32,7 +32,7 @@ class SinkProcess:
     """
 
     def __init__(self, spec: SinkSpec, name: str) -> None:
-        self._spec, self.name = spec, name
+        self.spec, self.name = spec, name
         self._pool: ProcessPoolExecutor | None = None
         self._identity: asyncio.Future[int] | None = None
         self._since = 0.0
@@ -94,7 +94,7 @@ class SinkProcess:
         if self._identity is None:
             # Spawned, because the Kudu client hangs in a process forked after it was loaded.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, initializer=host.begin, initargs=(self._spec,))
+            self._pool = ProcessPoolExecutor(1, context, initializer=host.begin, initargs=(self.spec,))
             self._since = time.monotonic()
             self._identity = self._submit(host.identity)
         try:

@@ -48,6 +48,7 @@ class Lookups:
                 old.task.cancel()
         if entry.task is None and self._monotonic() - entry.at >= fresh_s:
             entry.task = asyncio.create_task(self._load(key, entry, load))
+        if entry.task is not None:
             await asyncio.wait({entry.task}, timeout=wait_s)
         return entry.value, entry.error
 

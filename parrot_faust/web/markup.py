@@ -8,7 +8,14 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-PAGES = (("/", "Tables"),)
+PAGES = (
+    ("/", "Tables"),
+    ("/quality", "Quality"),
+    ("/schema", "Schema"),
+    ("/errors", "Errors"),
+    ("/agents", "Agents"),
+    ("/cluster", "Cluster"),
+)
 
 
 def text(value: object) -> str:

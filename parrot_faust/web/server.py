@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
@@ -12,9 +12,11 @@ import msgspec
 from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
-from parrot_faust.web import overview
+from parrot_faust.web import other_pages, overview, table_page
 from parrot_faust.web.metrics import Metrics
 from parrot_faust.web.static import ICON, LIVE, STYLE
+
+Handler = Callable[[aiohttp_web.Request], Awaitable[aiohttp_web.StreamResponse]]
 
 log = logging.getLogger("parrot")
 
@@ -67,6 +69,31 @@ def new_web(app: Any) -> PageServer:
         view = overview.view(parts.exchange.look(), parts.fleet, await parts.observing.known())
         return answer(request, view, lambda: overview.html(view, parts.fleet, request.query.get("q", "")))
 
+    async def table(request: aiohttp_web.Request) -> aiohttp_web.Response:
+        name, observing = request.match_info["table"], parts.observing
+        about, long = await observing.table(name), request.query.get("range") == "6h"
+        view = table_page.view(parts.exchange.look(), parts.fleet, await observing.known(), name, about, long=long)
+        if view is None:
+            raise aiohttp_web.HTTPNotFound(text="no worker of this app has seen such a table")
+        return answer(request, view, lambda: table_page.html(view))
+
+    def plain(make: Callable[..., Any], html: Callable[[Any], str]) -> Handler:
+        async def handle(request: aiohttp_web.Request) -> aiohttp_web.Response:
+            view = make(parts.exchange.look(), parts.fleet, await parts.observing.known())
+            return answer(request, view, lambda: html(view))
+
+        return handle
+
+    async def schema(request: aiohttp_web.Request) -> aiohttp_web.Response:
+        known, events = await parts.observing.known(), parts.observing.events()
+        view = other_pages.schema(parts.exchange.look(), parts.fleet, known, events)
+        return answer(request, view, lambda: other_pages.schema_html(view))
+
+    async def errors(request: aiohttp_web.Request) -> aiohttp_web.Response:
+        known, (groups, unread) = await parts.observing.known(), await parts.observing.groups()
+        view = other_pages.errors(parts.exchange.look(), parts.fleet, known, groups, unread)
+        return answer(request, view, lambda: other_pages.errors_html(view))
+
     metrics = Metrics(parts.snapshot)
 
     async def scrape(request: aiohttp_web.Request) -> aiohttp_web.Response:
@@ -79,6 +106,12 @@ def new_web(app: Any) -> PageServer:
     web.web_app.middlewares.append(guard)
     for path, handler in (
         ("/", index),
+        ("/tables/{table:.+}", table),
+        ("/quality", plain(other_pages.quality, other_pages.quality_html)),
+        ("/schema", schema),
+        ("/errors", errors),
+        ("/agents", plain(other_pages.agents, other_pages.agents_html)),
+        ("/cluster", plain(other_pages.cluster, other_pages.cluster_html)),
         ("/stats", stats),
         ("/health", health),
         ("/metrics", scrape),

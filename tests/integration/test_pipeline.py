@@ -92,6 +92,17 @@ def test_an_unchanged_value_whose_row_was_held_back_still_reaches_the_stores(run
         return run.quarantine("texts").records == 3
 
     eventually(held)
+
+    def shown() -> bool:
+        return len(first.page(f"/tables/{run.topic('texts')}")["samples"]) == 3
+
+    eventually(shown)
+    page = first.page(f"/tables/{run.topic('texts')}")
+    assert {sample["key"] for sample in page["samples"]} == {"1", "2", "3"}
+    assert page["line"]["quarantined"] == page["rules"][0]["failed"] == 3
+    assert page["targets"] == {"kudu": f"{run.name}.texts", "hbase": f"{run.name}.texts"}
+    for path in ("/quality", "/schema", "/errors", "/agents", "/cluster"):
+        assert first.page(path)["app"] == run.app, path
     assert first.stop() == 0
     run.sql("update texts set hits = 5")  # leaves the long values out, and another worker has to know them
     run.worker()

@@ -162,8 +162,8 @@ def test_create_app_refuses_foreign_packages_too(
 
 
 def test_a_table_goes_to_the_sinks_of_its_settings_and_others_to_all(app: ParrotApp) -> None:
-    assert app.parts._sinks_of("shop.public.orders") == ("kudu",)
-    assert app.parts._sinks_of("shop.public.customers") == ("kudu", "hbase")
+    assert app.parts.sinks_of("shop.public.orders") == ("kudu",)
+    assert app.parts.sinks_of("shop.public.customers") == ("kudu", "hbase")
 
 
 def test_source_topics_are_taken_in_batches_and_the_projects_own_are_not_sources(app: ParrotApp) -> None:

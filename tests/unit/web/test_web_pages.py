@@ -58,7 +58,7 @@ class Page(HTMLParser):
             return []
         found = []
         for row in self.rows[begin + 1 :]:
-            if len(row) != len(self.rows[begin]):
+            if len(row) != len(self.rows[begin]) or row[0] == heading:
                 break
             found.append(dict(zip(self.rows[begin], row, strict=True)))
         return found

@@ -1,0 +1,226 @@
+"""Quality, schema, errors, agents and the cluster: a page each. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from parrot_faust.web.fleet import Fleet
+from parrot_faust.web.markup import command, grid, mark, number, page, rate, share, span, table_link, text
+from parrot_faust.web.overview import common
+from parrot_faust.web.table_page import events
+
+LINES = 300  # of one table on a page
+
+STEPS = ("decode", "check", "send", "write", "wait")
+
+
+# -- quality ---------------------------------------------------------------------------------------------------------
+
+
+def quality(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Rules that rows fail, and what rules did with each table's changes."""
+    made = common(whole, fleet, known)
+    for line in made["tables"]:
+        rows, seconds = whole["checked"].get(line["table"], (0, 0.0))
+        line["check_us"] = round(1e6 * seconds / rows, 2) if rows else None
+        line["recently"] = round(fleet.recent("quarantined", line["table"]))
+    return made | {"rules": sorted(whole["rules"], key=lambda rule: -rule["failed"])}
+
+
+def quality_html(view: Mapping[str, Any]) -> str:
+    """The page."""
+    lines = sorted(view["tables"], key=lambda line: (-line["recently"], -line["quarantined"] - line["dropped"]))
+    tables = [
+        [
+            table_link(line["table"]),
+            number(line["captured"]),
+            f"{number(line['quarantined'], 'warn')} <i>{share(line['quarantined'], line['captured'])}</i>",
+            number(line["recently"], "warn"),
+            number(line["dropped"], "warn"),
+            "–" if line["check_us"] is None else f"{line['check_us']:.2f}",
+        ]
+        for line in lines[:LINES]
+    ]
+    rules = [
+        [table_link(rule["table"]), text(rule["rule"]), number(rule["failed"], "warn"), text(rule["version"])]
+        for rule in view["rules"][:LINES]
+    ]
+    look = command("parrot deadletters list --quarantine")
+    headers = ["table", "captured", "quarantined", "of the last 15 min", "dropped", "µs a row"]
+    parts = f"""<section><h2>Rules that rows failed</h2>
+{grid(["table", "rule", "failed", "version"], rules, "no row has failed a rule", (0, 1, 3))}</section>
+<section><h2>Tables</h2>{grid(headers, tables, "no change has been captured yet")}
+<p class="about">What rules held back is listed by {look}</p></section>"""
+    return page("Quality", "/quality", dict(view), parts)
+
+
+# -- schema ----------------------------------------------------------------------------------------------------------
+
+
+def schema(
+    whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], found: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What waits for a decision, and the newest changes of all tables. `found` are those, the newest first."""
+    held = [{"table": table, "reasons": reasons} for table, reasons in whole["held_tables"].items()]
+    return common(whole, fleet, known) | {"held": held, "events": found[:LINES]}
+
+
+def schema_html(view: Mapping[str, Any]) -> str:
+    """The page."""
+    rows = [
+        [
+            table_link(each["table"]),
+            f'<span class="long">{text("; ".join(each["reasons"]))}</span>',
+            "<br>".join(
+                command(f"parrot schema {word} {shlex.quote(each['table'])}") for word in ("approve", "reject")
+            ),
+        ]
+        for each in view["held"]
+    ]
+    parts = f"""<section><h2>Waiting for a decision</h2>
+{grid(["table", "why", "decide with"], rows, "nothing waits", (0, 1, 2))}</section>
+<section><h2>Changes</h2>{events(view["events"], view["at"], tables=True)}</section>"""
+    return page("Schema", "/schema", dict(view), parts)
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+def errors(
+    whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], groups: list[dict[str, Any]] | None, unread: str
+) -> dict[str, Any]:
+    """Dead letters that are open, by reason. `groups` is None while they are being read."""
+    return common(whole, fleet, known) | {"groups": groups, "unread": unread}
+
+
+def errors_html(view: Mapping[str, Any]) -> str:
+    """The page."""
+    now = view["at"]
+    rows = [
+        [
+            table_link(each["topic"]),
+            text(each["reason"]),
+            text(each["stage"] + (f" ({each['sink']})" if each["sink"] else "")),
+            mark("warn" if each["state"] != "forwarded" else "none", each["state"]),
+            number(each["count"], "bad"),
+            f"{span(now - each['first_ms'] / 1000)} ago",
+            f"{span(now - each['last_ms'] / 1000)} ago",
+            command(
+                f"parrot deadletters replay --topic {shlex.quote(each['topic'])} --reason {each['reason']} --dry-run"
+            ),
+        ]
+        for each in (view["groups"] or [])[:LINES]
+    ]
+    empty = "no dead letter is open" if view["groups"] is not None else "they are being read"
+    if view["unread"]:
+        empty = f"can't be read now: {text(view['unread'])}"
+    headers = ["table", "reason", "stage", "state", "letters", "first", "newest", "send them again"]
+    parts = f"""<section><h2>Dead letters that are open, by reason</h2>{grid(headers, rows, empty, (0, 1, 2, 3, 7))}
+<p class="about">What each reason means and what to do is in docs/errors.md.</p></section>"""
+    return page("Errors", "/errors", dict(view), parts)
+
+
+# -- agents ----------------------------------------------------------------------------------------------------------
+
+
+def agents(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Each agent of each worker."""
+    found = []
+    for name, worker in whole["workers"].items():
+        for agent, counters in worker["agents"].items():
+            batches = max(1.0, counters["batches"])
+            queue = worker["queues"].get(agent, [0, 0])
+            found.append(
+                {
+                    "worker": f"{worker['host']}/{worker['worker']}",
+                    "silent": name in whole["silent"],
+                    "agent": agent,
+                    "batches": int(counters["batches"]),
+                    "changes": int(counters["changes"]),
+                    "rate": round(counters["changes"] / max(1.0, worker["uptime"]), 1),
+                    "ms_a_batch": {
+                        step: round(counters[f"{step}_ms"] / batches, 2) for step in STEPS if f"{step}_ms" in counters
+                    },
+                    "queue_batches": queue[0],
+                    "queue_bytes": queue[1],
+                    "restarts": worker["sinks"].get(agent.removesuffix("_writer"), {}).get("restarts", 0),
+                }
+            )
+    return common(whole, fleet, known) | {"agents": found}
+
+
+def agents_html(view: Mapping[str, Any]) -> str:
+    """The page."""
+    rows = [
+        [
+            text(each["agent"]),
+            mark("warn", f"{each['worker']}, silent") if each["silent"] else text(each["worker"]),
+            number(each["batches"]),
+            number(each["changes"]),
+            rate(each["rate"]),
+            *(f"{each['ms_a_batch'][step]:.2f}" if step in each["ms_a_batch"] else "" for step in STEPS),
+            f"{each['queue_batches']} <i>{each['queue_bytes'] / 1e6:.1f} MB</i>" if each["queue_batches"] else "0",
+            number(each["restarts"], "warn"),
+        ]
+        for each in sorted(view["agents"], key=lambda each: (each["agent"], each["worker"]))
+    ]
+    headers = ["agent", "worker", "batches", "changes", "changes/s since start", *(f"{step} ms" for step in STEPS)]
+    headers += ["in hand", "client restarts"]
+    parts = f"""<section><h2>Agents</h2>{grid(headers, rows, "no batch has been taken yet", (0, 1))}
+<p class="about">Times are means of batches. In hand is what an agent has not settled.</p></section>"""
+    return page("Agents", "/agents", dict(view), parts)
+
+
+# -- the cluster -----------------------------------------------------------------------------------------------------
+
+
+def cluster(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The workers and what each has."""
+    found = []
+    for name, worker in whole["workers"].items():
+        keys = ("host", "worker", "port", "version", "uptime", "memory", "cpu_s", "loop_lag_ms", "partitions")
+        found.append(
+            {key: worker[key] for key in (*keys, "rebalances", "rebalancing", "generation")}
+            | {"silent_s": round(whole["silent"].get(name, 0.0), 1)}
+        )
+    return common(whole, fleet, known) | {"workers": found}
+
+
+def cluster_html(view: Mapping[str, Any]) -> str:
+    """The page."""
+    rows = []
+    for each in view["workers"]:
+        state = mark("good", "works")
+        if each["silent_s"]:
+            state = f"{mark('bad', 'silent')} <i>for {span(each['silent_s'])}</i>"
+        elif each["rebalancing"]:
+            state = mark("warn", "rebalances")
+        late = each["loop_lag_ms"]
+        rows.append(
+            [
+                text(f"{each['host']}/{each['worker']}"),
+                state,
+                text(each["version"]),
+                span(each["uptime"]),
+                str(sum(len(some) for some in each["partitions"].values())),
+                number(each["rebalances"]),
+                str(each["generation"]),
+                f"{late['recent']:.0f} <i>most {late['max']:.0f}</i>",
+                f"{each['memory'] / 1e6:.0f}",
+                f"{100 * each['cpu_s'] / max(1.0, each['uptime']):.0f}",
+                str(each["port"]),
+            ]
+        )
+    headers = ["worker", "state", "version", "up", "partitions", "rebalances", "generation", "loop late, ms", "MB"]
+    headers += ["CPU %", "page's port"]
+    owned = [
+        [text(topic), text(f"{each['host']}/{each['worker']}"), text(", ".join(map(str, some)))]
+        for each in view["workers"]
+        for topic, some in sorted(each["partitions"].items())
+    ]
+    whose = grid(["topic", "worker", "partitions"], sorted(owned)[:LINES], "no partition yet", (0, 1, 2))
+    parts = f"""<section><h2>Workers</h2>{grid(headers, rows, "none", (0, 1, 2))}</section>
+<section><h2>Who has what</h2>{whose}</section>"""
+    return page("Cluster", "/cluster", dict(view), parts)
