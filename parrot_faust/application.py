@@ -30,6 +30,7 @@ from agents.writer import Writer
 from parrot_faust import recovery
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
+from parrot_faust.delivery.topics import SourceTopics
 from parrot_faust.errors import ParrotError, SettingsError
 from parrot_faust.kafka import client_options, connection_options, faust_credentials
 from parrot_faust.loop_probe import LoopProbe
@@ -328,7 +329,7 @@ class Parts:
 
     async def follow_topics(self) -> None:
         """Take in source topics that appear while the worker runs, and those that are deleted and made again."""
-        gone: set[str] = set()
+        topics = SourceTopics(self.sources)
         while not self.app.should_stop:
             await self.app.sleep(FIND_TOPICS_S)
             try:
@@ -336,19 +337,15 @@ class Parts:
             except (KafkaError, OSError) as error:
                 log.warning("topics can't be listed now: %s", error)
                 continue
-            missing = {topic for topic in self.sources if topic not in found}
-            missing |= {topic for topic in found if topic in self.sources and topic not in gone and self.unseen(topic)}
-            if lost := sorted(missing - gone):
-                log.warning("source topics are gone: %s; what came of them stays in the stores", ", ".join(lost))
-            if back := sorted(gone - missing):
-                log.info("source topics are made again: %s", ", ".join(back))
-            gone = missing
-            new = [topic for topic in found if topic not in self.sources]
-            if new:
-                log.info("new source topics: %s", ", ".join(new))
-                self.sources += new
-            if new or lost or back:
-                self.subscribe([topic for topic in self.sources if topic not in gone])
+            seen = topics.look(found, self.unseen)
+            if seen.lost:
+                log.warning("source topics are gone: %s; what came of them stays in the stores", ", ".join(seen.lost))
+            if seen.back:
+                log.info("source topics are made again: %s", ", ".join(seen.back))
+            if seen.new:
+                log.info("new source topics: %s", ", ".join(seen.new))
+            if seen:
+                self.subscribe(topics.live)
 
     def unseen(self, topic: str) -> bool:
         """Whether the consumer looked for a topic in the moment when it was deleted and not made again yet.
@@ -373,10 +370,7 @@ class Parts:
             raise
 
     def subscribe(self, topics: list[str]) -> None:
-        """Let the agent `changes` have these topics.
-
-        A topic that is gone must go from the subscription too: the consumer looks for it at once only when it is new.
-        """
+        """Let the agent `changes` have these topics."""
         for channel in self.app.topics:
             if self.names.anchor in channel.topics:
                 channel.topics = [self.names.anchor, *topics]
