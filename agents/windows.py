@@ -87,15 +87,13 @@ class Windows:
         await self._outbox.confirm([self._keep(batch.partition, states[table]) for table in sorted(changed)])
         batch.done()
 
-    async def tick(self, partitions: Iterable[int], now_ms: int) -> None:
-        """Say what time it is to these partitions of the topic of tallies, where a table's windows need it."""
+    async def tick(self, partitions: Iterable[int], now_ms: int, generation: int) -> None:
+        """Say what time it is, and in which generation of the group, to these partitions of the topic of tallies."""
         partitions = [place for place in partitions if self.tables(place)]
         if partitions:
             await asyncio.to_thread(sketches.load)  # beforehand, because it takes some tenths of a second
-        pending = [
-            await self._outbox.send(self._names.tallies, msgspec.msgpack.encode(Tallied("", now_ms)), partition=place)
-            for place in partitions
-        ]
+        value = msgspec.msgpack.encode(Tallied("", now_ms, generation=generation))
+        pending = [await self._outbox.send(self._names.tallies, value, partition=place) for place in partitions]
         await self._outbox.confirm(pending)
 
     def tables(self, partition: int) -> list[str]:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from faust.exceptions import ConsumerNotStarted
+from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted, FaustError
 
 from agents import breakers as breaking
 from agents.breakers import Breakers
@@ -85,9 +86,16 @@ class Windowing:
 
         @app.task
         async def tick_windows() -> None:
+            said = False
             while not app.should_stop:
                 await app.sleep(TICK_S)
-                await self.windows.tick(self._own(app, names.tallies), _now_ms())
+                try:
+                    await self.windows.tick(self._own(app, names.tallies), _now_ms(), app.consumer_generation_id)
+                    said = False
+                except (KafkaError, FaustError, OSError) as error:  # windows close later, which loses nothing
+                    if not said:
+                        self._log.warning("windows can't be told what time it is: %r; trying again", error)
+                    said = True
 
     def view(self) -> dict[str, Any]:
         """How windows and breakers are, as plain data."""

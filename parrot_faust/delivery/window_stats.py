@@ -9,7 +9,7 @@ import msgspec
 
 from models import WindowResult
 
-KEPT = 100  # results for the web view: all are in their topic
+KEPT = 20  # results for the web view: all are in their topic
 
 
 class WindowStats:

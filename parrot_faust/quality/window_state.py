@@ -78,6 +78,7 @@ class _Kept(msgspec.Struct, array_like=True):
     shape: str = ""
     kinds: dict[str, Kind] = msgspec.field(default_factory=dict)
     buckets: list[Bucket] = msgspec.field(default_factory=list)
+    generation: int = -1
 
 
 _decoder = msgspec.msgpack.Decoder(_Kept)
@@ -112,6 +113,10 @@ class TableWindows:
         kept.now_ms = max(kept.now_ms, message.at_ms)
         if kept.began_ms < 0:
             kept.began_ms = kept.now_ms
+        if message.generation > kept.generation:
+            kept.generation = message.generation
+            for source in kept.sources.values():  # whoever reads them from now on may have much to catch up with
+                source.heard_ms = kept.now_ms
         windows = rules.windows if rules else ()
         version = rules.windows_version if rules else ""
         if kept.windows != version:
@@ -141,10 +146,7 @@ class TableWindows:
         source = kept.sources.setdefault(message.partition, _Source())
         if message.generation < source.generation:
             return  # of a worker that was frozen and has lost the partition since
-        if message.generation > source.generation:
-            source.generation = message.generation
-            for other in kept.sources.values():  # whoever reads them now may have much to catch up with
-                other.heard_ms = kept.now_ms
+        source.generation = message.generation
         kept.kinds |= message.kinds
         kept.partitions = max(kept.partitions, message.partitions, message.partition + 1)
         if message.first < source.base:  # offsets were set back, or the topic was made anew

@@ -89,6 +89,15 @@ def test_what_is_read_again_counts_once_and_a_frozen_worker_counts_never() -> No
     assert result.rows == 6
 
 
+def test_after_a_time_without_workers_what_waits_is_read_before_windows_close() -> None:
+    place = Place(rules())
+    place.rows(0, 1_000)
+    assert place.take(Tallied("", 500_000, generation=2)) == []
+    assert place.take(Tallied("", 505_000, generation=2)) == []
+    (first, *_) = place.rows(1, 2_000, 70_000, generation=2, at_ms=506_000)
+    assert (first.start_ms, first.rows, first.late) == (0, 2, 0)
+
+
 def test_a_topic_that_is_made_anew_is_counted_from_its_beginning() -> None:
     place = Place(rules())
     place.rows(100, 1_000, 2_000)
