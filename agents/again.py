@@ -20,6 +20,7 @@ from models import (
     Asked,
     Change,
     DeadLetter,
+    Edit,
     Fate,
     Op,
     Place,
@@ -34,6 +35,7 @@ from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
 from parrot_faust.errors import RowTooLarge, TableRefused
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
+from parrot_faust.quality.edits import edit
 from parrot_faust.transport.batch import Record
 
 
@@ -53,6 +55,7 @@ class Letter:
     version: int
     checked_to: int
     letter: DeadLetter
+    edit: Edit | None = None
 
     @classmethod
     def of(cls, request: str, asked: Asked, letter: DeadLetter, original: Record) -> Letter:
@@ -71,11 +74,12 @@ class Letter:
             version=letter.version,
             checked_to=asked.checked_to,
             letter=letter,
+            edit=asked.edit,
         )
 
     def fate(self, fate: Fate, error: str, message: str, sinks: tuple[str, ...] = ()) -> Resolution:
         """What has become of it."""
-        return Resolution(self.place, fate, self.request, sinks=sinks, error=error, message=message)
+        return Resolution(self.place, fate, self.request, sinks=sinks, error=error, message=message, edit=self.edit)
 
 
 @dataclass(slots=True)
@@ -139,7 +143,8 @@ class Again:
     async def _segment(
         self, sent: Sent, place: tuple[str, int], lane: Lane, letters: Sequence[Letter], segment: Segment
     ) -> None:
-        schema, changes = segment.schema, segment.changes
+        schema = segment.schema
+        changes: Sequence[Change] = segment.changes
         source = _Source(place[0], place[1], changes[0].offset)
         try:
             mask = self._masking.of(schema)
@@ -154,6 +159,7 @@ class Again:
                 message = "the shape of its table waits for a decision, see `parrot schema history`"
                 sent.answers += [letters[change.index].fate(Fate.FAILED, "", message) for change in changes]
             return
+        changes = _edited(sent, schema, changes, letters, mask)
         held = await self._check(sent, schema, changes, letters, mask)
         if mask:
             schema, changes = mask.schema, mask.changes(changes)
@@ -272,6 +278,26 @@ class Again:
                 sent.answers.append(letter.fate(Fate.FAILED, type(refused).__name__, str(refused)))
             else:
                 sent.answers.append(letter.fate(Fate.FORWARDED, "", "", sinks))
+
+
+def _edited(
+    sent: Sent, schema: TableSchema, changes: Sequence[Change], letters: Sequence[Letter], mask: TableMask | None
+) -> list[Change]:
+    """The changes with the values that people have put in, without those that can't have them."""
+    passed = []
+    for change in changes:
+        letter = letters[change.index]
+        if letter.edit is not None:
+            hidden = sorted(set(mask.columns if mask else ()) & letter.edit.values.keys())
+            try:
+                if hidden:  # the value would stand in a topic as it is
+                    raise ValueError(f"{', '.join(hidden)} is masked: correct it at the source")
+                edit(schema, change, letter.edit.values)
+            except ValueError as error:
+                sent.answers.append(letter.fate(Fate.FAILED, "", f"not corrected: {error}"))
+                continue
+        passed.append(change)
+    return passed
 
 
 def _quarantined(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.change import Change, Op
 from models.chunk import Chunk, ChunkHeader, Row, RowOp
 from models.dead_letter import CutPart, DeadLetter, Stage
-from models.redrive import Asked, Fate, Place, RedriveRequest, Resolution
+from models.redrive import Asked, Edit, Fate, Place, RedriveRequest, Resolution
 from models.results import AppliedDdl, PlannedDdl, RowFailure, StoreShape, WriteResult
 from models.schema import Column, Kind, TableSchema, key_text
 from models.schema_change import (
@@ -44,6 +44,7 @@ __all__ = [
     "DeadLetter",
     "DropColumn",
     "DropTable",
+    "Edit",
     "Fate",
     "Kind",
     "Op",

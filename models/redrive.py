@@ -50,10 +50,18 @@ class Fate(StrEnum):
 _CLOSING = frozenset({Fate.APPLIED, Fate.SUPERSEDED, Fate.QUARANTINED, Fate.DROPPED, Fate.EMPTY, Fate.DISCARDED})
 
 
+class Edit(msgspec.Struct, frozen=True):
+    """Values that a person has put in the place of others, by column as they were written, None for null."""
+
+    values: dict[str, str | None]
+    by: str
+    at_ms: int
+
+
 class Resolution(msgspec.Struct, frozen=True):
     """What became of the letter at `letter` by the request `request`. `sink` is empty for what the worker that has its
     partition says, else the sink that answers; `sinks` are those that a forwarded letter went to. A letter that stays
-    open has its newest reason in `error` and `message`.
+    open has its newest reason in `error` and `message`. `edit` is there where the row was not sent as it came.
     """
 
     letter: Place
@@ -63,6 +71,7 @@ class Resolution(msgspec.Struct, frozen=True):
     sinks: tuple[str, ...] = ()
     error: str = ""
     message: str = ""
+    edit: Edit | None = None
 
     @property
     def key(self) -> bytes:
@@ -71,13 +80,14 @@ class Resolution(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True):
-    """One letter that is to be sent again: where it is kept, where it comes from, and the source offset up to which
-    (exclusive) was looked for newer records of its key.
+    """One letter that is to be sent again: where it is kept, where it comes from, the source offset up to which
+    (exclusive) was looked for newer records of its key, and the values it is to have instead of its own.
     """
 
     letter: Place
     source: Place
     checked_to: int
+    edit: Edit | None = None
 
 
 class RedriveRequest(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ COMMANDS = {
     "init": ("init", "init"),
     "connector": ("connector", "connector"),
     "deadletters": ("deadletters", "deadletters"),
+    "quarantine": ("quarantine", "quarantine"),
     "demo": ("demo", "demo"),
     "verify": ("verify", "verify"),
     "rules": ("rules", "rules"),

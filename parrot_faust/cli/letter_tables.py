@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from models import Edit
 from parrot_faust.letters.kept import SHOWN_BYTES, Group, Kept
 
 HEX_BYTES = 256  # of what is no text
@@ -98,6 +99,7 @@ def letter_view(kept: Kept, key: str, head: str) -> Panel:
         "stage": letter.stage.value,
         "sink": letter.sink or "all",
         "rules": f"{letter.rule} (version {letter.rules_version})" if letter.rule else "",
+        "edited": "" if kept.standing.edit is None else edit_text(kept.standing.edit),
         "filed": f"{at(kept.first_ms)}" + (f", {kept.times} times" if kept.times > 1 else ""),
         "bytes": f"{kept.filing.size:,}",
         **{f"whole {part.part}": f"{part.size:,} bytes, SHA-256 {part.sha256}" for part in letter.cut},
@@ -110,6 +112,12 @@ def letter_view(kept: Kept, key: str, head: str) -> Panel:
     more = " (its head)" if kept.filing.size > SHOWN_BYTES else ""
     record = Text("the original was gone before it could be kept" if not letter.carried else head)
     return Panel(Stack(facts, Text(f"\nrecord{more}", style="dim"), record), title_align="left")
+
+
+def edit_text(edit: Edit) -> str:
+    """What a person has put in the place of a row's values, who, and when."""
+    values = ", ".join(f"{name}={'null' if value is None else value}" for name, value in edit.values.items())
+    return f"{values}, by {edit.by} at {at(edit.at_ms)}"
 
 
 def outcome_table(outcomes: Mapping[str, int], left: Sequence[Kept]) -> Stack:

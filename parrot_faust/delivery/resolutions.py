@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from models import Fate, Place, Resolution
+from models import Edit, Fate, Place, Resolution
 
 _decoder = msgspec.json.Decoder(Resolution)
 
@@ -21,7 +21,8 @@ def encode(resolution: Resolution) -> bytes:
 class Standing:
     """How things stand with a letter. `fate` is None for one that nobody has asked for.
 
-    `error` and `message` are its newest reason where it stays open, `waiting` the sinks that have not answered.
+    `error` and `message` are its newest reason where it stays open, `waiting` the sinks that have not answered, `edit`
+    the values that were put in the place of its own.
     """
 
     fate: Fate | None = None
@@ -29,6 +30,7 @@ class Standing:
     error: str = ""
     message: str = ""
     waiting: tuple[str, ...] = ()
+    edit: Edit | None = None
 
     @property
     def closed(self) -> bool:
@@ -74,11 +76,11 @@ class Resolutions:
         answers = [answer for sink in main.sinks if (answer := found.get(sink)) and answer.request == main.request]
         for answer in answers:
             if answer.fate is not Fate.APPLIED:
-                return _standing(answer)
+                return replace(_standing(answer), edit=main.edit)
         waiting = tuple(sorted(set(main.sinks) - {answer.sink for answer in answers}))
         fate = Fate.FORWARDED if waiting else Fate.APPLIED
-        return Standing(fate, main.request, waiting=waiting)
+        return Standing(fate, main.request, waiting=waiting, edit=main.edit)
 
 
 def _standing(found: Resolution) -> Standing:
-    return Standing(found.fate, found.request, found.error, found.message)
+    return Standing(found.fate, found.request, found.error, found.message, edit=found.edit)

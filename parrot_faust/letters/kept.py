@@ -53,6 +53,11 @@ class Kept:
         return self.standing.error if self.standing.open and self.standing.error else self.letter.error
 
     @property
+    def rules(self) -> list[str]:
+        """The rules that held it back."""
+        return [name for name in self.letter.rule.split(",") if name]
+
+    @property
     def message(self) -> str:
         """Its newest error, or why it could not be sent again."""
         return self.standing.message if self.standing.open and self.standing.message else self.letter.message
@@ -87,8 +92,8 @@ def collapse(filings: Iterable[Filing], resolutions: Resolutions) -> list[Kept]:
 class Wanted:
     """What is chosen: each filter that is given must match, by any of its values.
 
-    `topics` may hold wildcards; `reasons` are classes of errors; `since_ms` is when a letter was filed at the
-    earliest; `keys` are texts of which one must be the key's; `places` are addresses of records at their source.
+    `topics` and `rules` may hold wildcards; `reasons` are classes of errors; `since_ms` is when a letter was filed at
+    the earliest; `keys` are texts of which one must be the key's; `places` are addresses of records at their source.
     """
 
     topics: Sequence[str] = ()
@@ -96,6 +101,7 @@ class Wanted:
     since_ms: int = 0
     keys: Sequence[str] = ()
     places: Sequence[Place] = ()
+    rules: Sequence[str] = ()
 
     def matches(self, kept: Kept, key_texts: Callable[[Kept], Iterable[str]]) -> bool:
         """Whether a letter is chosen. `key_texts` gives the ways its key may be written."""
@@ -103,6 +109,7 @@ class Wanted:
             (not self.places or kept.source in self.places)
             and (not self.topics or any(fnmatchcase(kept.letter.topic, topic) for topic in self.topics))
             and (not self.reasons or kept.reason.casefold() in {reason.casefold() for reason in self.reasons})
+            and (not self.rules or any(fnmatchcase(one, rule) for rule in self.rules for one in kept.rules))
             and kept.filing.at_ms >= self.since_ms
             and (not self.keys or not set(self.keys).isdisjoint(key_texts(kept)))
         )
@@ -110,7 +117,7 @@ class Wanted:
     @property
     def everything(self) -> bool:
         """Whether no filter is given."""
-        return not (self.topics or self.reasons or self.since_ms or self.keys or self.places)
+        return not (self.topics or self.reasons or self.since_ms or self.keys or self.places or self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +135,12 @@ class Group:
 
 
 def groups(letters: Iterable[Kept]) -> list[Group]:
-    """Letters by topic, reason, stage, sink and state; those with most letters first."""
+    """Letters by topic, reason (of quarantined ones the rules), stage, sink and state; the largest groups first."""
     found: dict[tuple[str, str, str, str, str], list[Kept]] = {}
     for kept in letters:
         letter = kept.letter
-        found.setdefault((letter.topic, kept.reason, letter.stage.value, letter.sink, kept.state), []).append(kept)
+        reason = letter.rule.replace(",", ", ") if letter.quarantined and kept.reason == "RuleFailed" else kept.reason
+        found.setdefault((letter.topic, reason, letter.stage.value, letter.sink, kept.state), []).append(kept)
     made = [
         Group(*name, len(same), min(each.first_ms for each in same), max(each.filing.at_ms for each in same))
         for name, same in found.items()

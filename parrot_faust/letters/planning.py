@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models import Asked, Fate, Place, Resolution
+from models import Asked, Edit, Fate, Place, Resolution
 from parrot_faust.delivery.supersession import Watch
 from parrot_faust.letters.box import Box, Progress, silent
 from parrot_faust.letters.kept import Kept
@@ -27,9 +27,17 @@ class Plan:
 
 
 async def plan(
-    box: Box, chosen: Sequence[Kept], held: Sequence[Kept], request: str, progress: Progress = silent
+    box: Box,
+    chosen: Sequence[Kept],
+    held: Sequence[Kept],
+    request: str,
+    progress: Progress = silent,
+    edit: Edit | None = None,
 ) -> Plan:
-    """Look for newer records of the chosen letters' keys. `held` are all letters that are open, of both kinds."""
+    """Look for newer records of the chosen letters' keys. `held` are all letters that are open, of both kinds.
+
+    `edit` are the values that the chosen ones are to have.
+    """
     made = Plan()
     by_source: dict[tuple[str, int], list[Kept]] = {}
     for kept in chosen:
@@ -42,6 +50,8 @@ async def plan(
         open_sinks.setdefault(kept.source, set()).add(kept.letter.sink)
     for (topic, partition), letters in sorted(by_source.items()):
         await _plan_partition(made, box, topic, partition, letters, open_sinks, request, progress)
+    if edit is not None:
+        made.asked = [Asked(asked.letter, asked.source, asked.checked_to, edit) for asked in made.asked]
     return made
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from uuid import uuid4
 
-from models import Asked, Fate, Place, RedriveRequest
+from models import Asked, Edit, Fate, Place, RedriveRequest
 from parrot_faust.letters.box import Box, Progress, silent
 from parrot_faust.letters.kept import Kept
 from parrot_faust.letters.planning import plan
@@ -32,16 +32,17 @@ async def redrive(
     patience_s: float,
     progress: Progress = silent,
     answered: Answered = nobody,
+    edit: Edit | None = None,
 ) -> None:
     """Send the chosen letters again; what became of them is then in the box's resolutions.
 
     `held` are all letters that are open, of both kinds. Returns when each is answered and every sink has, or when
-    nothing has been answered for `patience_s` seconds.
+    nothing has been answered for `patience_s` seconds. `edit` are values that all of them are to have.
     """
     left = list(chosen)
     for _ in range(ROUNDS):
         request = uuid4().hex
-        made = await plan(box, left, held, request, progress)
+        made = await plan(box, left, held, request, progress, edit)
         if made.decided:
             await box.write(made.decided)
         if not made.asked:

@@ -22,14 +22,19 @@ def replacement(rule: Rule, column: Column | None, key: tuple[str, ...]) -> Any:
         return None
     if column is None:
         return rule.default
-    value = value_for(rule.default, column)
+    return fitting(rule.default, column, "the default ")
+
+
+def fitting(written: Any, column: Column, what: str = "") -> Any:
+    """A written value as a row holds it. Raise ValueError when it is not of the column's type, or too long for it."""
+    value = value_for(written, column)
     if column.kind is Kind.DECIMAL and isinstance(value, Decimal) and column.scale is not None:
         exponent = value.as_tuple().exponent
         digits = len(value.as_tuple().digits)
         if not isinstance(exponent, int) or -exponent > column.scale:
-            raise ValueError(f"the default {value} has more decimals than {column.name}, which has {column.scale}")
+            raise ValueError(f"{what}{value} has more decimals than {column.name}, which has {column.scale}")
         if column.precision is not None and digits + exponent > column.precision - column.scale:
-            raise ValueError(f"the default {value} is too large for {column.name}")
+            raise ValueError(f"{what}{value} is too large for {column.name}")
         return value.quantize(Decimal(1).scaleb(-column.scale))
     return value
 
@@ -39,7 +44,7 @@ def value_for(value: Any, column: Column) -> Any:
     kind = column.kind
     if kind in MOMENTS:
         return moment_of(value, kind)
-    if kind is Kind.DECIMAL and isinstance(value, int | float | str) and not isinstance(value, bool):
+    if kind is Kind.DECIMAL and isinstance(value, int | float | str | Decimal) and not isinstance(value, bool):
         return exactly(value)
     if kind in (Kind.FLOAT32, Kind.FLOAT64) and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

@@ -21,7 +21,7 @@ from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
 from agents.schema_book import SchemaBook, SchemaSeen
 from agents.tallying import Tallying
-from models import Asked, DeadLetter, Fate, Place, RedriveRequest, Resolution, Stage
+from models import Asked, DeadLetter, Edit, Fate, Place, RedriveRequest, Resolution, Stage
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.filing import headers_of
 from parrot_faust.delivery.stats import Stats
@@ -171,14 +171,21 @@ class World:
                 self.broker.put(sent.topic, sent.key, sent.value)
         self.delivered = len(self.producer.sent)
 
-    def ask(self, *letters: int, box: str = DEAD, checked_to: int | None = None, request: str = "r") -> None:
+    def ask(
+        self,
+        *letters: int,
+        box: str = DEAD,
+        checked_to: int | None = None,
+        request: str = "r",
+        edit: Edit | None = None,
+    ) -> None:
         """Ask for letters of a box by their offsets there."""
         asked = []
         for letter in letters:
             headers = dict(self.broker.topics[box][letter].headers)
             source = Place(TOPIC, 0, int(headers["parrot.offset"]))
             end = len(self.broker.topics[TOPIC]) if checked_to is None else checked_to
-            asked.append(Asked(Place(box, 0, letter), source, end))
+            asked.append(Asked(Place(box, 0, letter), source, end, edit))
         self.broker.put(NAMES.redrive, b"r", msgspec.json.encode(RedriveRequest(request, tuple(asked))))
 
     async def step(self) -> dict[int, Resolution]:
@@ -479,3 +486,49 @@ async def test_a_letter_of_a_new_shape_waits_until_that_is_decided_on(world: Wor
     assert world.again() == []
     world.producer.take_in(msgspec.json.decode(world.producer.to(NAMES.schemas)[0].value or b"", type=SchemaSeen))
     assert (await world.step())[0].fate is Fate.FORWARDED
+
+
+# -- corrected values ------------------------------------------------------------------------------------------------
+
+
+async def test_a_corrected_value_is_judged_and_sent_and_who_did_it_is_kept(world: World) -> None:
+    world.rules = "columns:\n  n: [{be_between: {max_value: 10}}]\n"
+    world.build()
+    await world.take(event(0, id=1, n=50, note="x"), event(1, id=2, n=60, note="y"))
+    edit = Edit({"n": "7"}, "me@here", 5)
+    world.ask(0, box=QUARANTINE, edit=edit)
+    said = (await world.step())[0]
+    assert (said.fate, said.edit) == (Fate.FORWARDED, edit)
+    (chunk,) = [chunk for chunk in world.producer.chunks("kudu") if chunk.header.letters]
+    assert [row.values for row in chunk.rows] == [(1, 7, "x")]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"n": "70"}, "RuleFailed", "n.be_between"),
+        ({"n": "many"}, "", "not corrected: 'many' is no value of n"),
+        ({"id": "9"}, "", "not corrected: id is part of the key"),
+    ],
+)
+async def test_a_correction_that_does_not_help_leaves_the_row_held(
+    world: World, values: dict[str, str | None], error: str, message: str
+) -> None:
+    world.rules = "columns:\n  n: [{be_between: {max_value: 10}}]\n"
+    world.build()
+    await world.take(event(0, id=1, n=50, note="x"))
+    world.ask(0, box=QUARANTINE, edit=Edit(values, "me", 5))
+    said = (await world.step())[0]
+    assert (said.fate, said.error) == (Fate.FAILED, error)
+    assert message in said.message
+    assert world.again() == []
+
+
+async def test_a_masked_column_is_not_corrected_because_the_value_would_be_seen(world: World) -> None:
+    world.rules, world.mask = "columns:\n  n: [{be_between: {max_value: 10}}]\n", {"note": "redact"}
+    world.build()
+    await world.take(event(0, id=1, n=50, note="x"))
+    world.ask(0, box=QUARANTINE, edit=Edit({"n": "1", "note": "secret"}, "me", 5))
+    said = (await world.step())[0]
+    assert (said.fate, said.message) == (Fate.FAILED, "not corrected: note is masked: correct it at the source")
+    assert world.again() == []

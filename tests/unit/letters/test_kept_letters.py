@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from models import DeadLetter, Fate, Place, Resolution, Stage
+from models import DeadLetter, Edit, Fate, Place, Resolution, Stage
 from parrot_faust.delivery.resolutions import Resolutions
 from parrot_faust.errors import LetterError
 from parrot_faust.letters.kept import (
@@ -124,3 +124,21 @@ def test_a_key_may_be_written_as_it_is_by_its_values_or_with_names() -> None:
     assert key_texts({"a": 1, "b": "x"}, b'{"a":1,"b":"x"}') == {'{"a":1,"b":"x"}', "1|x", "a=1,b=x"}
     assert key_texts({"id": 7}, b"\x00\xff") >= {"7", "id=7"}
     assert key_texts(None, None) == set()
+
+
+def test_quarantined_letters_are_chosen_and_counted_by_rule() -> None:
+    held = {"stage": Stage.CHECK, "error": "RuleFailed"}
+    one, both = kept(filing(1, 1, rule="n.be_between", **held), filing(2, 2, rule="n.be_between,s.be_in_set", **held))
+    assert [Wanted(rules=[rule]).matches(both, lambda _: ()) for rule in ("s.*", "n.be_between", "x")] == [1, 1, 0]
+    assert not Wanted(rules=["s.be_in_set"]).matches(one, lambda _: ())
+    assert not Wanted(rules=["x"]).everything
+    assert {group.reason for group in groups([one, both])} == {"n.be_between", "n.be_between, s.be_in_set"}
+
+
+def test_what_a_person_put_into_a_row_stays_known_after_the_sinks_have_answered() -> None:
+    resolutions, edit, box = Resolutions(), Edit({"n": "1"}, "me", 5), Place(BOX, 0, 1)
+    resolutions.add(Resolution(box, Fate.FORWARDED, "r", sinks=("kudu",), edit=edit))
+    assert kept(filing(1), resolutions=resolutions)[0].standing.edit == edit
+    resolutions.add(Resolution(box, Fate.APPLIED, "r", "kudu"))
+    standing = kept(filing(1), resolutions=resolutions)[0].standing
+    assert (standing.fate, standing.edit) == (Fate.APPLIED, edit)

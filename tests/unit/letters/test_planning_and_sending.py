@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from models import Asked, DeadLetter, Fate, Place, RedriveRequest, Resolution, Stage
+from models import Asked, DeadLetter, Edit, Fate, Place, RedriveRequest, Resolution, Stage
 from parrot_faust.delivery.resolutions import Resolutions
 from parrot_faust.letters import sending
 from parrot_faust.letters.kept import Filing, Kept, collapse
@@ -110,6 +110,12 @@ async def test_a_letter_is_asked_for_unless_a_newer_record_of_its_key_came() -> 
     assert "offset 2" in decided[0][1]
     made = await plan(box, kept(letter(1, 1)), [], "r")  # type: ignore[arg-type]
     assert made.asked == [Asked(Place(BOX, 0, 1), Place(TOPIC, 0, 1), 4)]
+
+
+async def test_corrected_values_are_asked_for_with_every_letter() -> None:
+    box, edit = FakeBox([change(0), change(1, OTHER)]), Edit({"n": "1"}, "me", 5)
+    made = await plan(box, kept(letter(0, 0), letter(1, 1, key=OTHER)), [], "r", edit=edit)  # type: ignore[arg-type]
+    assert [asked.edit for asked in made.asked] == [edit, edit]
 
 
 async def test_a_newer_record_that_is_an_open_letter_itself_replaces_nothing_whether_or_not_it_is_chosen() -> None:
