@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +21,7 @@ from parrot_faust.letters.kept import groups
 from parrot_faust.letters.keys import Keys
 from parrot_faust.sinks.factory import target_of
 from parrot_faust.transport.reader import RecordReader
+from parrot_faust.verify.tracing import trace
 from parrot_faust.web.lookups import Lookups
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ log = logging.getLogger("parrot")
 VERIFIED_FRESH_S = 10.0
 LETTERS_FRESH_S = 3.0
 GROUPS_FRESH_S = 10.0  # all letters are read for it
+TRACE_FRESH_S = 15.0
 LETTERS_SHOWN = 10
 KEY_BYTES = 200
 
@@ -65,11 +69,11 @@ class Observing:
 
     async def table(self, table: str) -> dict[str, Any]:
         """What the page of a table shows beside the snapshots."""
-        samples, unread = await self.lookups.get(
-            ("quarantine", table), lambda: self._newest(self._names.quarantine(table)), LETTERS_FRESH_S
-        )
-        letters, also = await self.lookups.get(
-            ("dead", table), lambda: self._newest(self._names.dead(table)), LETTERS_FRESH_S
+        (samples, unread), (letters, also) = await asyncio.gather(
+            *(
+                self.lookups.get((topic,), partial(self._newest, topic), LETTERS_FRESH_S)
+                for topic in (self._names.quarantine(table), self._names.dead(table))
+            )
         )
         return {
             "rules": self._rules(table),
@@ -79,6 +83,19 @@ class Observing:
             "letters": letters or [],
             "unread": unread or also,
         }
+
+    async def trace(self, table: str, key: str) -> dict[str, Any] | None:
+        """Where the row of a key is; None while that is being found out, which takes some seconds."""
+        shape = self._parts.schemas.history(table).latest
+        if shape is None:
+            return {"key": key, "error": "no shape of the table is known yet"}
+        targets = self._targets(table)
+        found, unread = await self.lookups.get(
+            ("trace", table, key),
+            lambda: asyncio.to_thread(trace, self._parts.settings, shape, targets, key),
+            TRACE_FRESH_S,
+        )
+        return found if found is not None or not unread else {"key": key, "error": unread}
 
     def events(self) -> list[dict[str, Any]]:
         """The newest schema changes of all tables."""

@@ -38,7 +38,7 @@ class Lookups:
     ) -> tuple[Any, str]:
         """What `load` gave last, None before the first time, and why it can't be read, if it can't.
 
-        It is asked again when what is known is older than `fresh_s`.
+        It is asked again when what is known is older than `fresh_s`; only the first answer is waited for, and not long.
         """
         entry = self._entries.setdefault(key, _Entry())
         self._entries.move_to_end(key)
@@ -48,7 +48,7 @@ class Lookups:
                 old.task.cancel()
         if entry.task is None and self._monotonic() - entry.at >= fresh_s:
             entry.task = asyncio.create_task(self._load(key, entry, load))
-        if entry.task is not None:
+        if entry.task is not None and entry.at == float("-inf"):
             await asyncio.wait({entry.task}, timeout=wait_s)
         return entry.value, entry.error
 

@@ -72,6 +72,8 @@ def new_web(app: Any) -> PageServer:
     async def table(request: aiohttp_web.Request) -> aiohttp_web.Response:
         name, observing = request.match_info["table"], parts.observing
         about, long = await observing.table(name), request.query.get("range") == "6h"
+        if asked := request.query.get("key", "").strip():
+            about |= {"asked": asked, "trace": await observing.trace(name, asked)}
         view = table_page.view(parts.exchange.look(), parts.fleet, await observing.known(), name, about, long=long)
         if view is None:
             raise aiohttp_web.HTTPNotFound(text="no worker of this app has seen such a table")

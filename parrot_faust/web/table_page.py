@@ -75,6 +75,8 @@ def view(
         "samples": about["samples"],
         "letters": about["letters"],
         "unread": about["unread"],
+        "asked": about.get("asked", ""),
+        "trace": about.get("trace"),
     }
 
 
@@ -94,6 +96,7 @@ def html(view: Mapping[str, Any]) -> str:
     parts = f"""<section>{_facts(view, now)}</section>
 <div class="bar"><h2>How it went</h2><nav aria-label="time">{ranges}</nav></div>
 <section><div class="charts">{charts}</div></section>
+<div class="bar"><h2>Why is this row not there?</h2>{_field(view)}</div><section>{_trace(view)}</section>
 <section><h2>Stores</h2>{_stores(view, now)}</section>
 <section><h2>Rules</h2>{_rules(view)}</section>
 <section><h2>Latest rows that rules held back</h2>{letters(view["samples"], now, "none is held back")}</section>
@@ -125,6 +128,35 @@ def _facts(view: Mapping[str, Any], now: float) -> str:
             ("partitions", text(owners or "of no worker that lives")),
         ]
     )
+
+
+def _field(view: Mapping[str, Any]) -> str:
+    return (
+        '<form class="find"><label>Key, its values with | between them '
+        f'<input name="key" value="{text(view["asked"])}"></label><button>Look</button></form>'
+    )
+
+
+def _trace(view: Mapping[str, Any]) -> str:
+    if not view["asked"]:
+        return '<p class="about">Type a key: in which store its row is, and if not, what has become of it.</p>'
+    found = view["trace"]
+    if found is None:
+        return '<p class="empty">looking; this takes some seconds</p>'
+    if "error" in found:
+        return f'<p class="empty">can\'t be found out: {text(found["error"])}</p>'
+    kinds = {"applied": "good", "deleted": "good", "not known": "warn", "in flight": "warn"}
+    rows = [
+        [
+            text(store),
+            mark(kinds.get(each["state"], "bad"), each["state"]),
+            f'<span class="long">{text(each["words"])}</span>',
+        ]
+        for store, each in found["stores"].items()
+    ]
+    last = found["last"]
+    where = f"its newest record: {view['line']['table']}/{last['partition']}/{last['offset']}" if last else ""
+    return grid(["in", "it is", "because"], rows, "", (0, 1, 2)) + f'<p class="about">{text(where)}</p>'
 
 
 def _stores(view: Mapping[str, Any], now: float) -> str:

@@ -101,6 +101,14 @@ def test_an_unchanged_value_whose_row_was_held_back_still_reaches_the_stores(run
     assert {sample["key"] for sample in page["samples"]} == {"1", "2", "3"}
     assert page["line"]["quarantined"] == page["rules"][0]["failed"] == 3
     assert page["targets"] == {"kudu": f"{run.name}.texts", "hbase": f"{run.name}.texts"}
+
+    def traced() -> bool:
+        found = [first.page(f"/tables/{run.topic('texts')}?key={key}")["trace"] for key in (1, 2, 3, 4)]
+        return None not in found and [each["stores"]["kudu"]["state"] for each in found] == [
+            "applied", "quarantined", "older", "never seen",
+        ]  # fmt: skip
+
+    eventually(traced)
     for path in ("/quality", "/schema", "/errors", "/agents", "/cluster"):
         assert first.page(path)["app"] == run.app, path
     assert first.stop() == 0
