@@ -28,6 +28,7 @@ from agents.rule_reports import RuleReports
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
 from parrot_faust import recovery
+from parrot_faust.acting import Acting
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.topics import SourceTopics
@@ -147,6 +148,7 @@ class Parts:
         )
         self._partitions = settings.topics.partitions
         self.observing = Observing(self)
+        self.acting = Acting(self)
         self.source_channel = app.topic(self.names.anchor, schema=BatchSchema())
 
     # -- before the agents start -------------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ class Parts:
                 stats_topic(names.stats),
                 TopicPlan(names.rule_reports, 1, {"cleanup.policy": "compact,delete", "retention.ms": str(86_400_000)}),
                 *self.windowing.topics(names, keep),
+                TopicPlan(names.audit, 1, {"retention.ms": "-1"}),
             ]
         )
         self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images, names.versions))

@@ -104,6 +104,15 @@ class Observing:
         ]
         return sorted(every, key=lambda event: -event["at_ms"])
 
+    def held(self) -> list[dict[str, Any]]:
+        """The tables that wait for a verdict: why, and the newest shape of each that waits."""
+        found = []
+        for table in self._parts.schemas.tables():
+            if held := self._parts.schemas.history(table).held:
+                reasons = [reason for each in held for reason in each.reasons]
+                found.append({"table": table, "reasons": reasons, "shape": held[-1].schema.fingerprint})
+        return found
+
     async def groups(self) -> tuple[list[dict[str, Any]] | None, str]:
         """The dead letters that are open, by reason; None until they were read once."""
         groups: list[dict[str, Any]] | None

@@ -6,34 +6,27 @@ from collections.abc import Sequence
 
 from parrot_faust.web.markup import rate, span, text
 
-SPARK_POINTS = 30
+SPARK_STEP = 4  # of 15 points in 60 units
 WIDTH, HEIGHT = 720, 150
 LEFT, TOP, BOTTOM = 52, 8, 22
 
 
-def spark(values: Sequence[float | None], points: int = SPARK_POINTS) -> str:
+def spark(values: Sequence[float]) -> str:
     """A line of a word's size; empty when there is nothing to see."""
-    if not any(values):
+    top = max(values, default=0)
+    if not top:
         return ""
-    size = max(1, len(values) // points)
-    means = [
-        sum(value or 0 for value in values[first : first + size]) / size
-        for first in range(len(values) % size, len(values), size)
-    ]
-    top = max(means) or 1
-    heights = [round(15 - 14 * value / top) for value in means]
-    path = f"M0 {heights[0]}"
-    run = 2
-    for before, height in zip(heights, [*heights[1:], None], strict=True):
+    heights = [round(15 - 14 * value / top) for value in values]
+    path, before, run = f"M0 {heights[0]}", heights[0], 0
+    for height in heights[1:]:
         if height == before:
-            run += 2
+            run += SPARK_STEP
             continue
-        if run > 2:
-            path += f"h{run - 2}"
-        if height is not None:
-            path += f"l2 {height - before}" if height > before else f"l2{height - before}"
-        run = 2
-    return f'<svg class="k" viewBox="0 0 60 16"><path d="{path}"/></svg>'
+        if run:
+            path, run = f"{path}h{run}", 0
+        path += f"l{SPARK_STEP} {height - before}" if height > before else f"l{SPARK_STEP}{height - before}"
+        before = height
+    return f'<svg class=k viewBox="0 0 60 16"><path d="{path}{f"h{run}" if run else ""}"/></svg>'
 
 
 def chart(title: str, values: Sequence[float | None], step: int, *, seconds: bool = False) -> str:

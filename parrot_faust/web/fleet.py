@@ -125,6 +125,11 @@ class Fleet:
         series = self._series.get((name, table))
         return series.recent(self._now()) if series else 0.0
 
+    def minutes(self, name: str, table: str = ALL) -> list[float]:
+        """What was counted in each of the last 15 minutes, oldest first; empty when nothing was ever counted."""
+        series = self._series.get((name, table))
+        return series.minutes(self._now()) if series else []
+
     def history(self, name: str, table: str = ALL, step: int = FINE_S) -> list[float | None]:
         """A series in steps of 5 s or 2 min, oldest first; empty when nothing was ever noted."""
         series = self._series.get((name, table))

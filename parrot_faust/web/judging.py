@@ -105,7 +105,7 @@ def _state(
         return "reading", f"{line['waiting']:,} to read", 0
     if line["dead_lettered"]:
         return "letters", "current, dead letters", 0
-    if much_held(name, fleet):
+    if line["quarantined"] >= MANY_HELD and much_held(name, fleet):
         return "quarantine", "current, many held", 0
     return ("current", "current", 0) if line["captured"] else ("empty", "no change yet", 0)
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.fleet import Fleet
 from parrot_faust.web.markup import command, grid, mark, number, page, rate, share, span, table_link, text
 from parrot_faust.web.overview import common
@@ -13,6 +14,7 @@ from parrot_faust.web.table_page import events
 
 LINES = 300  # of one table on a page
 
+VERDICTS = ("approve", "reject")
 STEPS = ("decode", "check", "send", "write", "wait")
 
 
@@ -60,22 +62,24 @@ def quality_html(view: Mapping[str, Any]) -> str:
 
 
 def schema(
-    whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], found: list[dict[str, Any]]
+    whole: Mapping[str, Any],
+    fleet: Fleet,
+    known: Mapping[str, Any],
+    found: list[dict[str, Any]],
+    held: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """What waits for a decision, and the newest changes of all tables. `found` are those, the newest first."""
-    held = [{"table": table, "reasons": reasons} for table, reasons in whole["held_tables"].items()]
     return common(whole, fleet, known) | {"held": held, "events": found[:LINES]}
 
 
-def schema_html(view: Mapping[str, Any]) -> str:
+def schema_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
     """The page."""
     rows = [
         [
             table_link(each["table"]),
             f'<span class="long">{text("; ".join(each["reasons"]))}</span>',
-            "<br>".join(
-                command(f"parrot schema {word} {shlex.quote(each['table'])}") for word in ("approve", "reject")
-            ),
+            "<br>".join(command(f"parrot schema {word} {shlex.quote(each['table'])}") for word in VERDICTS)
+            + _verdicts(each, may_act=may_act),
         ]
         for each in view["held"]
     ]
@@ -83,6 +87,12 @@ def schema_html(view: Mapping[str, Any]) -> str:
 {grid(["table", "why", "decide with"], rows, "nothing waits", (0, 1, 2))}</section>
 <section><h2>Changes</h2>{events(view["events"], view["at"], tables=True)}</section>"""
     return page("Schema", "/schema", dict(view), parts)
+
+
+def _verdicts(each: Mapping[str, Any], *, may_act: bool) -> str:
+    if not may_act:
+        return "<br>" + sign_in_link("/schema")
+    return "".join(button(word, word, {"table": each["table"], "shape": each["shape"]}) for word in VERDICTS)
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------
@@ -95,7 +105,7 @@ def errors(
     return common(whole, fleet, known) | {"groups": groups, "unread": unread}
 
 
-def errors_html(view: Mapping[str, Any]) -> str:
+def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
     """The page."""
     now = view["at"]
     rows = [
@@ -109,6 +119,11 @@ def errors_html(view: Mapping[str, Any]) -> str:
             f"{span(now - each['last_ms'] / 1000)} ago",
             command(
                 f"parrot deadletters replay --topic {shlex.quote(each['topic'])} --reason {each['reason']} --dry-run"
+            )
+            + (
+                button("redrive", "send again", {"table": each["topic"], "reason": each["reason"]})
+                if may_act
+                else "<br>" + sign_in_link("/errors")
             ),
         ]
         for each in (view["groups"] or [])[:LINES]

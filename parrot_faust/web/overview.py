@@ -60,7 +60,7 @@ def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "") -> str:
 
 def _cards(view: Mapping[str, Any], fleet: Fleet) -> str:
     cards = (
-        f'<div class="card"><b>{rate(view["rate"])}</b>{spark(fleet.history("captured"))}<span>changes/s</span></div>'
+        f'<div class="card"><b>{rate(view["rate"])}</b>{spark(fleet.minutes("captured"))}<span>changes/s</span></div>'
     )
     for name, value in view["totals"].items():
         kind = f" {TROUBLE[name]}" if value and name in TROUBLE else ""
@@ -83,7 +83,7 @@ def _tables(view: Mapping[str, Any], chosen: list[dict[str, Any]], fleet: Fleet,
             [
                 table_link(line["table"]),
                 state,
-                f"{spark(fleet.history('captured', line['table']))}{rate(line['rate'])}",
+                f"{spark(fleet.minutes('captured', line['table']))}{rate(line['rate'])}",
                 *(_age(line["stores"][name], now) for name in stores),
                 held,
                 number(line["dead_lettered"], "bad"),

@@ -40,10 +40,21 @@ class Ring:
 
     def read(self, now: float) -> list[float]:
         """The slots up to the last one that is over, oldest first."""
+        # In slices, because an overview reads hundreds of rings.
+        size, begin = len(self._values), (self._newest + 1) % len(self._values)
+        known = self._values[begin:] + self._values[:begin]
+        later = int(now // self.step) - 1 - self._newest
+        empty = array("f", [self._empty]) * min(abs(later), size)
+        found = known[later:] + empty if later >= 0 else empty + known[:later]
+        return found.tolist()
+
+    def newest(self, now: float, count: int) -> list[float]:
+        """The last `count` of them."""
         last, size = int(now // self.step) - 1, len(self._values)
-        wanted = range(last - size + 1, last + 1)
         known = range(self._newest - size + 1, self._newest + 1)
-        return [self._values[slot % size] if slot in known else self._empty for slot in wanted]
+        return [
+            self._values[slot % size] if slot in known else self._empty for slot in range(last - count + 1, last + 1)
+        ]
 
 
 class Series:
@@ -73,7 +84,12 @@ class Series:
 
     def rate(self, now: float) -> float:
         """Of the two newest fine slots that are over, what came in a second."""
-        return sum(self.fine.read(now)[-2:]) / (2 * FINE_S)
+        return sum(self.fine.newest(now, 2)) / (2 * FINE_S)
+
+    def minutes(self, now: float) -> list[float]:
+        """What came in each minute of the quarter of an hour, oldest first."""
+        values, size = self.fine.read(now), 60 // FINE_S
+        return [sum(values[first : first + size]) for first in range(0, SLOTS, size)]
 
     def recent(self, now: float) -> float:
         """All that came in the quarter of an hour."""

@@ -13,6 +13,7 @@ from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
 from parrot_faust.web import other_pages, overview, table_page
+from parrot_faust.web.actions import Keyring, register
 from parrot_faust.web.metrics import Metrics
 from parrot_faust.web.static import ICON, LIVE, STYLE
 
@@ -88,13 +89,20 @@ def new_web(app: Any) -> PageServer:
 
     async def schema(request: aiohttp_web.Request) -> aiohttp_web.Response:
         known, events = await parts.observing.known(), parts.observing.events()
-        view = other_pages.schema(parts.exchange.look(), parts.fleet, known, events)
-        return answer(request, view, lambda: other_pages.schema_html(view))
+        view = other_pages.schema(parts.exchange.look(), parts.fleet, known, events, parts.observing.held())
+        return answer(request, view, lambda: other_pages.schema_html(view, may_act=keys.known(request)))
 
     async def errors(request: aiohttp_web.Request) -> aiohttp_web.Response:
         known, (groups, unread) = await parts.observing.known(), await parts.observing.groups()
         view = other_pages.errors(parts.exchange.look(), parts.fleet, known, groups, unread)
-        return answer(request, view, lambda: other_pages.errors_html(view))
+        return answer(request, view, lambda: other_pages.errors_html(view, may_act=keys.known(request)))
+
+    keys = Keyring(parts.settings.state, parts.settings.web.port)
+
+    async def common() -> Any:
+        return overview.common(parts.exchange.look(), parts.fleet, await parts.observing.known())
+
+    register(web.web_app.router, keys, parts.acting, common, log)
 
     metrics = Metrics(parts.snapshot)
 

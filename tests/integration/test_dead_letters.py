@@ -336,6 +336,8 @@ def test_poison_is_kept_byte_for_byte_and_what_can_be_read_later_is_applied_then
         run.sql("insert into notes values (%s, 'later')", schema_id)
     code, planned = letters(worker, "replay", "--reason", "UnknownSchema", "--dry-run")
     assert (code, planned["outcomes"], planned["chosen"]) == (0, {"would be sent": len(later)}, len(later))
+    by_page = worker.act("redrive", table=source.topic, reason="UnknownSchema")
+    assert by_page["words"].startswith(f"{len(later)} letters are to be sent again"), by_page
 
     def replayed() -> dict[str, Any] | None:  # the worker asks the registry for an unknown id only now and then
         report = letters(worker, "replay", "--reason", "unknownschema")[1]

@@ -184,7 +184,12 @@ def test_every_cell_of_the_behaviour_table_happens_on_both_stores(run: Pipeline)
     for kind in KINDS:
         approved, rejected = f"{kind.lower()}_review", f"{kind.lower()}_exception"
         assert parrot(config, "approve", run.topic(approved))[0] == 0
-        assert parrot(config, "reject", run.topic(rejected))[0] == 0
+        if kind == next(iter(KINDS)):  # a person may as well say so on the page
+            (held_one,) = (each for each in worker.page("/schema")["held"] if each["table"] == run.topic(rejected))
+            assert worker.act("reject", table=run.topic(rejected), shape=held_one["shape"])["done"]
+            eventually(lambda rejected=rejected: run.topic(rejected) not in worker.stats()["held_tables"])
+        else:
+            assert parrot(config, "reject", run.topic(rejected))[0] == 0
         for store in STORES.values():
             for table, behaviour in ((approved, Behaviour.LENIENT), (rejected, Behaviour.IGNORE)):
                 expected = outcome(kind, behaviour, store)

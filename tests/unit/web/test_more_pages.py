@@ -104,7 +104,7 @@ def test_every_page_escapes_what_it_shows_and_is_json_too(world: World) -> None:
     )  # fmt: skip
     of_table = table_page.view(whole, fleet, known, SCRIPT, shown, long=False)
     assert of_table is not None
-    schema = other_pages.schema(whole, fleet, known, [event])
+    schema = other_pages.schema(whole, fleet, known, [event], [{"table": SCRIPT, "reasons": [SCRIPT], "shape": SCRIPT}])
     errors = other_pages.errors(whole, fleet, known, [group], "")
     quality, agents, cluster = (
         make(whole, fleet, known) for make in (other_pages.quality, other_pages.agents, other_pages.cluster)
@@ -112,14 +112,14 @@ def test_every_page_escapes_what_it_shows_and_is_json_too(world: World) -> None:
     for made, text, least in (
         (of_table, table_page.html(of_table), 14),
         (quality, other_pages.quality_html(quality), 3),
-        (schema, other_pages.schema_html(schema), 6),
-        (errors, other_pages.errors_html(errors), 4),
+        (schema, other_pages.schema_html(schema, may_act=True), 6),
+        (errors, other_pages.errors_html(errors, may_act=True), 4),
         (agents, other_pages.agents_html(agents), 2),
         (cluster, other_pages.cluster_html(cluster), 3),
     ):
         page = Page(text)
         assert text.count("<script") == 1
-        assert {name for _, attributes in page.elements for name in attributes} <= ALLOWED
+        assert {name for _, attributes in page.elements for name in attributes} <= ALLOWED | {"method", "action"}
         assert page.text.count(SCRIPT) >= least, page.text
         assert "style=" not in text
         assert json.loads(json.dumps(made))["app"] == "unit"
@@ -152,7 +152,10 @@ def test_errors_say_how_to_send_letters_again_or_that_they_are_being_read(world:
     }  # fmt: skip
     made = other_pages.errors(world.fleet.view(), world.fleet, world.known, [group], "")
     (row,) = Page(other_pages.errors_html(made)).below("table")
-    assert row["send them again"] == "parrot deadletters replay --topic t --reason CellTooLarge --dry-run"
+    assert (
+        row["send them again"]
+        == "parrot deadletters replay --topic t --reason CellTooLarge --dry-runsign in to do it here"
+    )
     assert row["stage"] == "write (kudu)"
     for groups, unread, words in ((None, "", "being read"), ([], "", "no dead letter is open"), (None, "x", "now: x")):
         made = other_pages.errors(world.fleet.view(), world.fleet, world.known, groups, unread)

@@ -1,0 +1,93 @@
+"""What the web view has done for people: verdicts on schema changes, dead letters sent again. All is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+from aiokafka.errors import KafkaError
+from faust.exceptions import FaustError
+
+from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
+from parrot_faust.letters.box import Box
+from parrot_faust.letters.planning import plan
+from parrot_faust.letters.sending import requests
+from parrot_faust.schema.history import SchemaSeen
+
+if TYPE_CHECKING:
+    from parrot_faust.application import Parts
+
+PATIENCE_S = 30.0  # for the broker, and for reading all letters
+
+
+class Acting:
+    """Does one thing at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._turn = asyncio.Lock()
+
+    async def act(self, action: str, fields: Mapping[str, str], who: str) -> str:
+        """Do it and return what came of it in words.
+
+        It is recorded before and after; what can't be recorded is not done. Raise ParrotError when it can't be done.
+        """
+        does = {"approve": self._verdict, "reject": self._verdict, "redrive": self._redrive}[action]
+        entry = {"id": uuid4().hex, "action": action, "fields": dict(fields), "who": who}
+        async with self._turn:
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._record(entry, "asked", "")
+                    try:
+                        words = await does(action, fields)
+                    except ParrotError as error:
+                        await self._record(entry, "refused", str(error))
+                        raise
+                    await self._record(entry, "done", words)
+                    return words
+            except (KafkaError, FaustError, OSError) as error:
+                raise BrokerUnavailable(str(error) or type(error).__name__) from error
+
+    async def _record(self, entry: Mapping[str, Any], state: str, words: str) -> None:
+        told = {**entry, "state": state, "words": words, "at_ms": int(time.time() * 1000)}
+        told["worker"] = self._parts.standing.identity
+        outbox, topic = self._parts.outbox, self._parts.names.audit
+        await outbox.confirm(
+            [await outbox.send(topic, msgspec.json.encode(told), key=entry["id"].encode(), partition=0)]
+        )
+
+    async def _verdict(self, word: str, fields: Mapping[str, str]) -> str:
+        table = fields.get("table", "")
+        parts = self._parts
+        held = parts.schemas.history(table).held if table in parts.schemas.tables() else ()
+        if not held:
+            raise LetterError(f"no shape of {table!r} waits for a verdict")
+        if fields.get("shape", "") != held[-1].schema.fingerprint:
+            raise LetterError(f"the shapes of {table} that wait are not those that were shown: look again")
+        event = SchemaSeen(None, table, -1, -1, "", (), int(time.time() * 1000), verdict=word)
+        sent = await parts.outbox.send(parts.names.schemas, msgspec.json.encode(event), key=table.encode(), partition=0)
+        await parts.outbox.confirm([sent])
+        return f"{word} of {table} is on its way to the worker that keeps the schemas"
+
+    async def _redrive(self, _: str, fields: Mapping[str, str]) -> str:
+        table, reason = fields.get("table", ""), fields.get("reason", "")
+        box = Box(self._parts.settings, self._parts.observing.letters_reader)
+        letters, quarantined = await box.letters(), await box.letters(quarantine=True)
+        held = [kept for kept in (*letters, *quarantined) if not kept.standing.closed]
+        chosen = [
+            kept for kept in letters if kept.standing.open and (kept.letter.topic, kept.reason) == (table, reason)
+        ]
+        if not chosen:
+            raise LetterError(f"no dead letter of {table!r} with reason {reason!r} is open")
+        request = uuid4().hex
+        made = await plan(box, chosen, held, request, lambda *_: None)
+        if made.decided:
+            await box.write(made.decided)
+        if made.asked:
+            await box.ask(list(requests(request, made.asked)))
+        decided = f"; {len(made.decided):,} need not be, or can't" if made.decided else ""
+        return f"{len(made.asked):,} letters are to be sent again{decided}. This page shows what became of them"

@@ -1,0 +1,204 @@
+"""Who may act: only who has the token, only from our own pages; and what is done is recorded, before and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from test_web_server import free_port
+
+from models import Column, Kind, TableSchema
+from parrot_faust.acting import Acting
+from parrot_faust.application import ParrotApp, create_app
+from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
+from parrot_faust.schema.history import Held, SchemaHistory
+from parrot_faust.settings import load
+from parrot_faust.web.actions import HEADER, Keyring
+
+
+class Doer:
+    def __init__(self) -> None:
+        self.done: list[tuple[str, dict[str, str]]] = []
+        self.error: ParrotError | None = None
+
+    async def act(self, action: str, fields: Mapping[str, str], who: str) -> str:
+        if self.error:
+            raise self.error
+        self.done.append((action, dict(fields)))
+        return "<b>done</b>"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> ParrotApp:
+    file = tmp_path / "parrot.yaml"
+    file.write_text(
+        f"app: unit\nstate: '{tmp_path / 'state'}'\nsource: {{topics: 'shop[.].*'}}\n"
+        f"sinks: {{kudu: {{masters: ['127.0.0.1:1']}}}}\nweb: {{port: {free_port()}}}\n"
+    )
+    return create_app(load(file, {}))
+
+
+@pytest.fixture
+def doer(app: ParrotApp) -> Doer:
+    made = Doer()
+    app.parts.acting.act = made.act  # type: ignore[method-assign]
+    return made
+
+
+@pytest.fixture
+async def client(app: ParrotApp, doer: Doer) -> AsyncIterator[aiohttp.ClientSession]:
+    await app.web.start_server()
+    jar = aiohttp.CookieJar(unsafe=True)  # which takes cookies of addresses too
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{app.parts.settings.web.port}", cookie_jar=jar) as session:
+            yield session
+    finally:
+        await app.web.stop_server()
+
+
+def own(client: aiohttp.ClientSession) -> dict[str, str]:
+    return {"Origin": str(client._base_url).rstrip("/")}
+
+
+def token(app: ParrotApp) -> str:
+    return Keyring(app.parts.settings.state, 1).token()
+
+
+async def test_the_token_is_a_file_that_only_its_owner_reads(app: ParrotApp) -> None:
+    first = Keyring(app.parts.settings.state, 1)
+    assert len(first.token()) > 40
+    assert first.file.stat().st_mode & 0o777 == 0o600
+    assert Keyring(app.parts.settings.state, 2).token() == first.token()
+    assert first.opens(first.token())
+    assert not first.opens("")
+    assert not first.opens(first.token() + "x")
+
+
+async def test_nothing_is_done_for_who_has_no_token(client: aiohttp.ClientSession, app: ParrotApp, doer: Doer) -> None:
+    for headers in ({}, own(client), own(client) | {HEADER: "wrong"}, {HEADER: "wrong"}):
+        async with client.post("/actions/approve", data={"table": "t"}, headers=headers) as answer:
+            assert answer.status == 403, headers
+    assert doer.done == []
+    async with client.get("/schema") as answer:
+        assert "/actions/" not in await answer.text()
+
+
+async def test_another_site_can_have_nothing_done_even_with_the_cookie(
+    client: aiohttp.ClientSession, app: ParrotApp, doer: Doer
+) -> None:
+    async with client.post("/sign-in", data={"token": token(app)}, headers=own(client)) as answer:
+        assert answer.status == 200
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", str(client._base_url) + "x"):
+        async with client.post("/actions/approve", data={"table": "t"}, headers={"Origin": origin}) as answer:
+            assert answer.status == 403, origin
+        async with client.post("/sign-in", data={"token": token(app)}, headers={"Origin": origin}) as answer:
+            assert answer.status == 403, origin
+    async with client.post("/actions/approve", data={"table": "t"}) as answer:
+        assert answer.status == 403, "neither a browser's page nor the header"
+    assert doer.done == []
+
+
+async def test_who_signs_in_can_act_and_is_told_what_came_of_it(
+    client: aiohttp.ClientSession, app: ParrotApp, doer: Doer
+) -> None:
+    async with client.post("/sign-in", data={"token": "wrong"}, headers=own(client)) as answer:
+        assert answer.status == 403
+        assert "that is not the token" in await answer.text()
+    data = {"token": token(app), "back": "//evil.example"}
+    async with client.post("/sign-in", data=data, headers=own(client), allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+        cookie = answer.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+    async with client.post("/actions/approve", data={"table": "<t>"}, headers=own(client)) as answer:
+        text = await answer.text()
+        assert answer.status == 200
+        assert "&lt;b&gt;done&lt;/b&gt;" in text
+        assert token(app) not in text
+    assert doer.done == [("approve", {"table": "<t>"})]
+    async with client.post("/actions/format-disk", headers=own(client)) as answer:
+        assert answer.status == 404
+
+
+async def test_a_script_acts_with_the_header_and_is_answered_in_json(
+    client: aiohttp.ClientSession, app: ParrotApp, doer: Doer
+) -> None:
+    headers = {HEADER: token(app), "Accept": "application/json"}
+    async with client.post("/actions/redrive", data={"table": "t", "reason": "x"}, headers=headers) as answer:
+        assert await answer.json() == {"action": "redrive", "done": True, "words": "<b>done</b>"}
+    doer.error = LetterError("nothing is open")
+    async with client.post("/actions/redrive", headers=headers) as answer:
+        assert (answer.status, await answer.json()) == (
+            409, {"action": "redrive", "done": False, "words": "nothing is open"},
+        )  # fmt: skip
+
+
+SHAPE = TableSchema.of("t", (Column("id", Kind.INT32),), ("id",))
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.broken = ""
+
+    async def send(self, topic: str, value: bytes, *, key: bytes, partition: int) -> None:
+        if topic == self.broken:
+            raise OSError("no broker")
+        self.sent.append((topic, json.loads(value)))
+
+    async def confirm(self, _: Any) -> None:
+        return None
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def acting(outbox: Outbox) -> Acting:
+    held = SchemaHistory(None, (), held=(Held(SHAPE, 0, 0, 0, ("why",)),))
+    parts: Any = SimpleNamespace(
+        outbox=outbox,
+        names=SimpleNamespace(audit="unit.audit", schemas="unit.schemas"),
+        standing=SimpleNamespace(identity="here/1/2"),
+        schemas=SimpleNamespace(
+            tables=lambda: ["t"], history=lambda table: held if table == "t" else SchemaHistory(None, ())
+        ),
+    )
+    return Acting(parts)
+
+
+async def test_a_verdict_is_recorded_before_and_after_it_is_sent(acting: Acting, outbox: Outbox) -> None:
+    await acting.act("approve", {"table": "t", "shape": SHAPE.fingerprint}, "127.0.0.1")
+    (first, asked), (topic, event), (last, done) = outbox.sent
+    assert (first, topic, last) == ("unit.audit", "unit.schemas", "unit.audit")
+    assert (asked["state"], asked["who"], asked["action"], asked["fields"]["table"]) == (
+        "asked", "127.0.0.1", "approve", "t",
+    )  # fmt: skip
+    assert (event["topic"], event["verdict"]) == ("t", "approve")
+    assert (done["state"], done["id"]) == ("done", asked["id"])
+
+
+@pytest.mark.parametrize("fields", [{}, {"table": "u"}, {"table": "t"}, {"table": "t", "shape": "another"}])
+async def test_a_verdict_on_what_was_not_shown_is_refused_and_recorded(
+    acting: Acting, outbox: Outbox, fields: dict[str, str]
+) -> None:
+    with pytest.raises(LetterError):
+        await acting.act("reject", fields, "127.0.0.1")
+    assert [(topic, told["state"]) for topic, told in outbox.sent] == [
+        ("unit.audit", "asked"),
+        ("unit.audit", "refused"),
+    ]
+
+
+async def test_what_can_t_be_recorded_is_not_done(acting: Acting, outbox: Outbox) -> None:
+    outbox.broken = "unit.audit"
+    with pytest.raises(BrokerUnavailable):
+        await acting.act("approve", {"table": "t", "shape": SHAPE.fingerprint}, "127.0.0.1")
+    assert outbox.sent == []
