@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import msgspec
 
 from agents.outbox import Outbox
+from agents.schema_history import Missing
 from models import SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.names import Names
-from parrot_faust.schema.history import SchemaHistory, SchemaSeen, history_of
+from parrot_faust.schema.history import NOT_MADE, WAITS_BEHIND, SchemaHistory, SchemaSeen, history_of
 from parrot_faust.schema.layout import Placement
 
 __all__ = ["SchemaBook", "SchemaHistory", "SchemaSeen", "history_of"]
@@ -84,6 +85,16 @@ class SchemaBook:
         return await self._announce(
             SchemaSeen(schema, batch.topic, batch.partition, batch.first, "", (), self._now_ms())
         )
+
+    async def announce_made(self, missing: Missing) -> None:
+        """Announce again the shapes that waited for their tables, where these are there now."""
+        for table, raw in list(self._histories.items()):
+            history = history_of(raw) if NOT_MADE in raw or WAITS_BEHIND in raw else None
+            if history is None or (held := history.stalled) is None:
+                continue
+            if not (held.targets and await missing(table, held.targets)):
+                seen = SchemaSeen(held.schema, table, held.partition, held.offset, "", (), self._now_ms())
+                await (await self._announce(seen))
 
     def held(self) -> dict[str, list[str]]:
         """The tables that wait for a decision, as far as this worker reads them, with the reasons."""

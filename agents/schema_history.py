@@ -6,17 +6,29 @@ The table has one writer: the worker that has the single partition of the schema
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
 
+from models import TableSchema
 from parrot_faust import failpoints
-from parrot_faust.schema.history import SchemaSeen, Terms, encoded, fold, history_of
+from parrot_faust.schema.history import SchemaSeen, Terms, encoded, fold, history_of, hold_for_tables
+
+#: Why rows of a shape can't go into their tables yet, from where they would go: tables that others are to make.
+Missing = Callable[[str, Mapping[str, TableSchema]], Awaitable[list[str]]]
 
 
-async def keep(stream: Any, table: MutableMapping[str, str], log: Any, terms: Terms | None = None) -> None:
-    """Fold each event into its table's history; the same event twice counts once."""
+async def keep(
+    stream: Any,
+    table: MutableMapping[str, str],
+    log: Any,
+    terms: Terms | None = None,
+    missing: Missing | None = None,
+) -> None:
+    """Fold each event into its table's history; the same event twice counts once. A shape whose table is `missing` is
+    held until it is announced again and the table is there.
+    """
     terms = terms or Terms()
     before_record, after_record = failpoints.at("schemas.before_record"), failpoints.at("schemas.after_record")
     async for event in stream.events():
@@ -28,6 +40,11 @@ async def keep(stream: Any, table: MutableMapping[str, str], log: Any, terms: Te
         raw = table.get(seen.topic)
         history = history_of(raw)
         after = fold(history, seen, terms)
+        if missing is not None and seen.schema is not None and after is not history and after.has(seen.schema):
+            placed = after.placements(seen.schema).items()
+            targets = {store: place.schema for store, place in placed if place is not None}
+            if reasons := await missing(seen.topic, targets):
+                after = hold_for_tables(history, seen, reasons, targets)
         if after is history:
             continue
         before_record()

@@ -7,7 +7,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -27,12 +27,13 @@ from agents.rule_book import RuleBook, read_rule_folder
 from agents.rule_reports import RuleReports
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
+from models import TableSchema
 from parrot_faust import recovery
 from parrot_faust.acting import Acting
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.topics import SourceTopics
-from parrot_faust.errors import ParrotError, SettingsError
+from parrot_faust.errors import ParrotError, SettingsError, SinkUnavailable
 from parrot_faust.kafka import client_options, connection_options, faust_credentials
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.masking import Masking
@@ -41,6 +42,7 @@ from parrot_faust.observing import Observing
 from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import registry_of
 from parrot_faust.schema import STORES, Terms
+from parrot_faust.schema.history import NOT_MADE
 from parrot_faust.settings import Settings, load, policy_of
 from parrot_faust.sinks.factory import SinkSpec, spec_of
 from parrot_faust.sinks.process import SinkProcess
@@ -57,6 +59,7 @@ from parrot_faust.windowing import Windowing
 log = logging.getLogger("parrot")
 
 FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in within a few of these
+FIND_TABLES_S = 3.0  # how often it is looked whether a table that others are to make is there
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
 STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
 STOP_POLL_S = 0.02
@@ -350,6 +353,30 @@ class Parts:
             if seen:
                 self.subscribe(topics.live)
 
+    async def missing(self, table: str, targets: Mapping[str, TableSchema]) -> list[str]:
+        """Why rows of a shape have to wait for their tables: those that others are to make and have not yet."""
+        reasons = []
+        for sink in self.sinks_of(table):
+            section = self.settings.kudu_table(table) if sink == "kudu" else self.settings.hbase_table(table)
+            if section is None or section.create is not False or sink not in targets:
+                continue
+            try:
+                planned = await self.processes[sink].creations(targets[sink])
+            except SinkUnavailable as error:
+                reasons.append(f"{sink} can't be asked for its table, and {NOT_MADE}: {error}")
+                continue
+            reasons += [f"{sink} has no table {each.target}, and {NOT_MADE}: {each.statement}" for each in planned]
+        return reasons
+
+    async def follow_missing(self) -> None:
+        """Let tables go on that waited until somebody had made them in a store."""
+        while not self.app.should_stop:
+            await self.app.sleep(FIND_TABLES_S)
+            try:
+                await self.schemas.announce_made(self.missing)
+            except KafkaError as error:
+                log.warning("a table that was made can't be announced now: %s", error)
+
     def unseen(self, topic: str) -> bool:
         """Whether the consumer looked for a topic in the moment when it was deleted and not made again yet.
 
@@ -518,7 +545,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
 
     @app.agent(app.topic(names.schemas, schema=BatchSchema()), name="schema_history")
     async def take_schemas(stream: Any) -> None:
-        await schema_history.keep(stream, schemas, log, parts.terms)
+        await schema_history.keep(stream, schemas, log, parts.terms, parts.missing)
 
     for sink, writer in parts.writers.items():
         _register_writer(app, parts, names, sink, writer)
@@ -526,6 +553,10 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     @app.task
     async def follow_topics() -> None:
         await parts.follow_topics()
+
+    @app.task
+    async def follow_missing() -> None:
+        await parts.follow_missing()
 
     @app.task
     async def probe_loop() -> None:

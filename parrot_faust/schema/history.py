@@ -6,7 +6,7 @@ the schema topic, so that all workers see one order of shapes and the same place
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,6 +24,9 @@ BYTES_KEPT = 800_000
 SHAPES_KEPT = 2_000  # fingerprints of shapes that were taken; a shape of longer ago would be looked at anew
 
 APPROVE, REJECT = "approve", "reject"
+#: In the reason of a shape that waits until somebody has made its table.
+NOT_MADE = "`create: false` leaves making it to you"
+WAITS_BEHIND = "waits behind an earlier shape"
 
 
 class SchemaSeen(msgspec.Struct, frozen=True):
@@ -48,7 +51,9 @@ class SchemaSeen(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A shape that waits, since when and why. `notes` say what approving it would do."""
+    """A shape that waits, since when and why. `notes` say what approving it would do; `targets` are the shapes of the
+    tables that it waits for, by store.
+    """
 
     schema: TableSchema
     partition: int
@@ -56,6 +61,7 @@ class Held(msgspec.Struct, frozen=True):
     since_ms: int
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    targets: dict[str, TableSchema] = {}
 
 
 class SchemaHistory(msgspec.Struct, frozen=True):
@@ -74,6 +80,13 @@ class SchemaHistory(msgspec.Struct, frozen=True):
         if schema.fingerprint in self.taken:
             return True
         return self.latest is not None and self.latest.key == schema.key and len(schema.columns) == len(schema.key)
+
+    @property
+    def stalled(self) -> Held | None:
+        """The first shape that waits, where it does so for its table or for a shape that waits no more."""
+        first = self.held[0] if self.held else None
+        waits = first is not None and any(NOT_MADE in each or WAITS_BEHIND in each for each in first.reasons)
+        return first if waits else None
 
     def placements(self, schema: TableSchema) -> dict[str, Placement | None]:
         """Where rows of a shape that was taken go in each store, None where it has no table for them."""
@@ -132,13 +145,29 @@ def _shape(history: SchemaHistory, event: SchemaSeen, schema: TableSchema, terms
         return history
     first_held = history.held[0].schema.fingerprint if history.held else schema.fingerprint
     if first_held != schema.fingerprint:
-        waiting = f"waits behind an earlier shape of {schema.table} that is held"
+        waiting = f"{WAITS_BEHIND} of {schema.table} that is held"
         return _hold(history, event, schema, (waiting,), ())
     choice = _choice(terms, schema)
     decision = decide(history.latest, schema, history.layouts, terms.stores, choice)
     if decision.reasons:
         return _hold(history, event, schema, decision.reasons, decision.notes)
     return _take(history, event, schema, decision, "")
+
+
+def hold_for_tables(
+    history: SchemaHistory, event: SchemaSeen, reasons: Sequence[str], targets: Mapping[str, TableSchema]
+) -> SchemaHistory:
+    """The history with the shape of an event held until its tables are there; the same object when it is already."""
+    if event.schema is None:
+        return history
+    behind = [each for each in history.held if any(WAITS_BEHIND in reason for reason in each.reasons)]
+    others = tuple(each for each in history.held if each.schema.fingerprint != event.schema.fingerprint)
+    before = msgspec.structs.replace(history, held=others) if behind and len(others) < len(history.held) else history
+    after = _hold(before, event, event.schema, tuple(reasons), ())
+    if after is before:
+        return history
+    first = msgspec.structs.replace(after.held[-1], targets=dict(targets))
+    return msgspec.structs.replace(after, held=(first, *after.held[:-1]))
 
 
 def _with_stores(history: SchemaHistory, stores: Sequence[Store]) -> SchemaHistory:

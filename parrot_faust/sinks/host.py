@@ -14,7 +14,7 @@ from itertools import groupby
 
 import msgspec
 
-from models import AppliedDdl, Chunk, Row, RowFailure, TableSchema
+from models import AppliedDdl, Chunk, PlannedDdl, Row, RowFailure, TableSchema
 from parrot_faust import failpoints
 from parrot_faust.delivery.chunks import run_of
 from parrot_faust.delivery.isolation import write_reduced
@@ -63,6 +63,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     expired: bool = False
 
 
+class Creations(msgspec.Struct, frozen=True):
+    """What would have to be made, or why that is not known."""
+
+    planned: list[PlannedDdl] = []
+    unavailable: str = ""
+
+
 def begin(spec: SinkSpec) -> None:
     """Prepare the process: it ends with its parent, and leaves Ctrl-C to it."""
     global _spec, _between_tables, _after_ddl
@@ -92,6 +99,17 @@ def identity() -> int:
 def write(chunks: Sequence[bytes], lease: float) -> bytes:
     """Write chunks; return an encoded `Answer`."""
     return msgspec.msgpack.encode(_write([_decoder.decode(chunk) for chunk in chunks], lease))
+
+
+def creations(schema: bytes) -> bytes:
+    """The statements that would make the table of an encoded schema; none when it is there."""
+    try:
+        planned = _opened().plan(msgspec.msgpack.decode(schema, type=TableSchema))
+    except SinkUnavailable as error:
+        return msgspec.msgpack.encode(Creations(unavailable=str(error)))
+    except TableRefused:  # it is there and does not fit, which its rows are told
+        return msgspec.msgpack.encode(Creations())
+    return msgspec.msgpack.encode(Creations([each for each in planned if each.change == "CreateTable"]))
 
 
 def _write(chunks: list[Chunk], lease: float) -> Answer:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from models import PlannedDdl, TableSchema
 from parrot_faust.errors import LeaseExpired, SinkUnavailable
 from parrot_faust.sinks import host
 from parrot_faust.sinks.factory import SinkSpec
@@ -19,6 +20,7 @@ from parrot_faust.sinks.host import ChunkFailure, ChunkResult
 
 OVERRUN_S = 2.0  # past its lease a call has been told to end; one that has not by then never will
 START_S = 60.0
+ANSWER_S = 20.0  # a look at a table has no deadline of its own but the client's time-outs, which add up
 
 _decoder = msgspec.msgpack.Decoder(host.Answer)
 
@@ -81,6 +83,24 @@ class SinkProcess:
         if answer.unavailable:
             raise SinkUnavailable(self.name, answer.unavailable)
         return list(answer.results)
+
+    async def creations(self, schema: TableSchema) -> list[PlannedDdl]:
+        """What would have to be made for the table of a schema; nothing when it is there. Raise SinkUnavailable when
+        the store, or the process, gives no answer.
+        """
+        async with self._turn:
+            try:
+                await self._ready(time.monotonic() + host.CALL_S)
+                asked = self._submit(host.creations, msgspec.msgpack.encode(schema))
+                data = await asyncio.wait_for(asked, host.CALL_S + ANSWER_S)
+            except BrokenProcessPool:
+                raise await self._lost("died") from None
+            except TimeoutError:
+                raise await self._lost("hung") from None
+        answer = msgspec.msgpack.decode(data, type=host.Creations)
+        if answer.unavailable:
+            raise SinkUnavailable(self.name, answer.unavailable)
+        return answer.planned
 
     async def stop(self) -> None:
         """End the process, whatever it is doing; return when it is gone."""

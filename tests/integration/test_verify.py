@@ -21,6 +21,7 @@ from typing import Any
 import happybase
 import kudu
 import pytest
+from kudu.client import Partitioning
 from pipelines import Pipeline, eventually, pipeline
 
 from parrot_faust.demo.worker import Worker
@@ -297,11 +298,15 @@ def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_e
   name: [{not_be_in_set: [dropped], action: drop}]
 """,
     )
-    run.capture("items")
-    masks = f"tables: {{{run.topic('items')}: {{mask: {{email: sha256}}}}}}"
+    run.sql("create table unmade (id int primary key, name text)")
+    run.sql("insert into unmade values (1, 'one')")
+    run.capture("items", "unmade")
+    unmade = f"{run.topic('unmade')}: {{kudu: {{create: false}}}}"
+    masks = f"tables: {{{run.topic('items')}: {{mask: {{email: sha256}}}}, {unmade}}}"
     worker = run.worker(masks)
     with verifying(run, worker, "items") as verify:
         hold_back(run, verify)
+        make_by_hand(run, worker)
         fall_behind(run, worker, masks, verify)
 
 
@@ -346,6 +351,26 @@ def hold_back(run: Pipeline, verify: Verify) -> None:
     run.sql("update items set count = 1 where id in (1, 301)")
     run.sql("update items set name = 'fine' where id in (2, 3)")
     eventually(lambda: verify().verdict is Verdict.EQUAL, 120)
+
+
+def make_by_hand(run: Pipeline, worker: Worker) -> None:
+    """A table that is not to be made waits, while others go on, until somebody makes it."""
+    topic = run.topic("unmade")
+    (reason,) = worker.stats()["held_tables"][topic]
+    statement = f"create table {run.name}.unmade (id int32 not null, name string, primary key (id))"
+    assert reason.startswith(f"kudu has no table {run.name}.unmade, and `create: false` leaves making it to you: ")
+    assert statement in reason
+    host, port = run.addresses.kudu_masters[0].rsplit(":", 1)
+    client = kudu.connect(host, int(port))
+    assert not client.table_exists(f"{run.name}.unmade")
+    builder = kudu.schema_builder()
+    builder.add_column("id", nullable=False).type("int32")
+    builder.add_column("name", nullable=True).type("string")
+    builder.set_primary_keys(["id"])
+    partitioning = Partitioning().set_range_partition_columns([])
+    client.create_table(f"{run.name}.unmade", builder.build(), partitioning, n_replicas=1)
+    assert run.equal("unmade", "id") == {(1,): (1, "one")}
+    eventually(lambda: topic not in worker.stats()["held_tables"], 60)
 
 
 def fall_behind(run: Pipeline, worker: Worker, masks: str, verify: Verify) -> None:

@@ -17,7 +17,7 @@ from agents.schema_history import keep
 from models import Column, Kind, SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.schema import STORES, Behaviour, Policy, Terms
-from parrot_faust.schema.history import BYTES_KEPT, EVENTS_KEPT
+from parrot_faust.schema.history import BYTES_KEPT, EVENTS_KEPT, NOT_MADE
 
 LOG = logging.getLogger("test.schemas")
 BATCH = Batches().of([event(12)])
@@ -214,3 +214,71 @@ async def test_an_entry_stays_below_what_a_message_may_hold_however_wide_the_tab
 def test_a_table_that_has_no_entry_has_an_empty_history() -> None:
     history = history_of(None)
     assert (history.latest, history.events) == (None, ())
+
+
+async def test_a_shape_waits_for_the_table_that_others_are_to_make_and_goes_on_when_it_is_there(world: World) -> None:
+    there: set[str] = set()
+    asked: list[tuple[str, str]] = []
+
+    async def missing(table: str, targets: Any) -> list[str]:
+        asked.extend((table, f"{store} g{schema.generation}") for store, schema in targets.items())
+        return [] if table in there else [f"kudu has no table x, and {NOT_MADE}: create table x"]
+
+    async def flow() -> None:
+        sent = world.producer.to(NAMES.schemas)
+        world.producer.sent.clear()
+        await keep(Stream(*(each.value for each in sent)), world.table, LOG, world.terms, missing)
+
+    book = world.book()
+    for schema in (ORDERS, WIDER):
+        await book.seen(schema, BATCH)
+    await flow()
+    held = history_of(world.table[TOPIC]).held
+    assert [(each.schema, each.reasons[0].partition(" of ")[0].partition(",")[0]) for each in held] == [
+        (ORDERS, "kudu has no table x"),
+        (WIDER, "waits behind an earlier shape"),
+    ]
+    assert asked == [(TOPIC, "kudu g1"), (TOPIC, "hbase g1")]
+    await book.announce_made(missing)
+    assert not world.producer.sent, "still missing: nothing is announced"
+    there.add(TOPIC)
+    for _ in range(2):
+        await book.announce_made(missing)
+        await flow()
+    history = history_of(world.table[TOPIC])
+    assert (history.held, history.latest) == ((), WIDER)
+    assert book.places(ORDERS, ["kudu"]) is not None
+    await book.announce_made(missing)
+    assert not world.producer.sent
+
+
+async def test_a_shape_that_waits_behind_one_without_a_table_waits_for_its_own_in_its_place(world: World) -> None:
+    other = TableSchema.of(TOPIC, (*ORDERS.columns, Column("key2", Kind.STRING, False)), (*ORDERS.key, "key2"))
+    there = {1}
+
+    async def missing(_table: str, targets: Any) -> list[str]:
+        return [f"{NOT_MADE}: {store}" for store, each in targets.items() if each.generation not in there]
+
+    there.clear()
+    book = world.book()
+    for schema in (ORDERS, other, WIDER):
+        await book.seen(schema, BATCH)
+
+    async def flow() -> None:
+        sent = world.producer.to(NAMES.schemas)
+        world.producer.sent.clear()
+        await keep(Stream(*(each.value for each in sent)), world.table, LOG, world.terms, missing)
+
+    await flow()
+    assert [each.schema for each in history_of(world.table[TOPIC]).held] == [ORDERS, other, WIDER]
+    there.add(1)
+    for _ in range(3):
+        await book.announce_made(missing)
+        await flow()
+    held = history_of(world.table[TOPIC]).held
+    assert [each.schema for each in held] == [other, WIDER], "the new generation is missing"
+    there.add(2)
+    for _ in range(3):
+        await book.announce_made(missing)
+        await flow()
+    assert history_of(world.table[TOPIC]).held == ()

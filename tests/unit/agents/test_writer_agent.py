@@ -377,3 +377,11 @@ async def test_letters_of_a_worker_that_lost_the_partition_are_not_written_and_s
     assert len(world.store.calls) == 1
     assert [(each.letter, each.fate) for each in resolved(world)] == [(each, Fate.OVERTAKEN) for each in LETTERS]
     assert len(world.batches.settled) == 2
+
+
+async def test_ranges_that_come_by_the_clock_are_counted_and_kept_out_of_the_history(world: World) -> None:
+    made = AppliedDdl(TOPIC, "public.orders", "AddRange", "at 1 day from 2026-01-01", 0.1)
+    world.store.answers = [[ChunkResult(2, (), (made,))]]
+    await world.writer().take(world.batch(chunk(0)))
+    assert not world.producer.to(NAMES.schemas)
+    assert [change["change"] for change in world.stats.snapshot()["schema_changes"]] == ["AddRange"]

@@ -71,6 +71,14 @@ async def test_chunks_are_answered_in_their_order(process: SinkProcess) -> None:
     assert process.restarts == 0
 
 
+async def test_what_would_have_to_be_made_is_told_until_it_is_there(process: SinkProcess) -> None:
+    (planned,) = await process.creations(SCHEMA)
+    assert (planned.target, planned.change) == ("t", "CreateTable")
+    await process.write([chunk()], soon())
+    assert await process.creations(SCHEMA) == []
+    assert await process.creations(TableSchema.of("t", SCHEMA.columns, ())) == [], "what does not fit is not missing"
+
+
 async def test_calls_at_once_follow_one_another(process: SinkProcess) -> None:
     answers = await asyncio.gather(*(process.write([chunk(rows=count)], soon()) for count in range(1, 9)))
     assert [result.rows for (result,) in answers] == list(range(1, 9))
