@@ -15,6 +15,7 @@ from hbase_servers import IDLE_S, ThriftServer, running
 from models import Column, Kind, Row, RowOp, TableSchema
 from parrot_faust.creation import HBaseFamily
 from parrot_faust.delivery.versions import VersionClock
+from parrot_faust.demo.stores import hbase_rows
 from parrot_faust.distribution import Addresses, Local
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.simulation.shapes import NEW
@@ -430,6 +431,8 @@ def test_table_has_its_families_parts_and_form_of_row_keys_and_is_refused_under_
     assert rows(sink, shape) == [
         (number, "a" if number != 5 else None, b"z" if number != 5 else None) for number in range(-7, 8)
     ]
+    shown = hbase_rows(distribution, f"public.{name}", {"id": "bigint", "data": "text"}, ("id",))
+    assert shown == {(number,): (number, "z" if number != 5 else None) for number in range(-7, 8)}
     other = HBaseSink(settings_of(distribution))
     with pytest.raises(TableRefused) as refused:
         other.ensure(shape, soon())

@@ -35,6 +35,8 @@ class KuduSink:
     def __init__(self, settings: KuduSettings, now: Callable[[], float] = time.time) -> None:
         self.settings, self._now = settings, now
         self._ranges: dict[str, Ranges | None] = {}
+        #: What was done to ranges and no answer has told of yet: the write that did it may have failed afterwards.
+        self._untold: list[AppliedDdl] = []
         self._client: Any = None
         self._preparers: dict[str, Preparer] = {}
         self._tables: dict[str, Any] = {}
@@ -86,13 +88,14 @@ class KuduSink:
         """Upsert and delete; every row's error is read, and a row that Kudu refuses is found among its neighbours."""
         done = list(self.ensure(schema, deadline))
         try:
-            failures = self._attempt(schema, rows, deadline, done)
+            failures = self._attempt(schema, rows, deadline)
         except Refused as refused:
             self._look_anew(schema, connect=UNCOVERED in refused.text)
             # The table may have been dropped or altered by others since it was opened: look, and write all again.
             self._forget(schema)
             done += self.ensure(schema, deadline)
-            failures = self._attempt(schema, rows, deadline, done, find=True)
+            failures = self._attempt(schema, rows, deadline, find=True)
+        done, self._untold = [*done, *self._untold], []
         return WriteResult(len(rows), tuple(failures), tuple(done))
 
     def read(self, schema: TableSchema) -> Iterator[tuple[Any, ...]]:
@@ -119,13 +122,13 @@ class KuduSink:
             raise SinkUnavailable(self.name, message(error)) from error
 
     def _attempt(
-        self, schema: TableSchema, rows: Sequence[Row], deadline: float, done: list[AppliedDdl], *, find: bool = False
+        self, schema: TableSchema, rows: Sequence[Row], deadline: float, *, find: bool = False
     ) -> list[RowFailure]:
         prepared = self._preparers[schema.fingerprint].prepare(rows)
         if (ranges := self._ranges.get(self.settings.target(schema))) is not None:
             left = partial(self._left, deadline)
-            done += ranges.tend(self._opened(), self._now(), left)
-            done += ranges.cover(self._opened(), prepared.operations, left)
+            self._untold += ranges.tend(self._opened(), self._now(), left)
+            self._untold += ranges.cover(self._opened(), prepared.operations, left)
         sender = Sender(self._opened(), self._tables[schema.fingerprint], lambda: self._left(deadline))
         refused: list[RowFailure] = []
         if find:
