@@ -68,7 +68,7 @@ class WrongWriter:
         self._kudu = self._client.table(f"{run.name}.{table}")
         host, port = run.addresses.hbase_thrift.rsplit(":", 1)
         self._connection = happybase.Connection(host, int(port))
-        self._hbase = self._connection.table(f"{run.name}.{table}")
+        self._hbase = self.table = self._connection.table(f"{run.name}.{table}")
 
     def kudu(self, key: int, **values: Any) -> None:
         self._apply(self._kudu.new_upsert(), id=key, **values)
@@ -299,9 +299,10 @@ def test_rows_that_were_held_back_are_explained_and_rows_in_flight_are_neither_e
 """,
     )
     run.sql("create table unmade (id int primary key, name text)")
-    run.sql("insert into unmade values (1, 'one')")
+    run.sql("insert into unmade select n, 'name ' || n from generate_series(-10, 9) n")
     run.capture("items", "unmade")
-    unmade = f"{run.topic('unmade')}: {{kudu: {{create: false}}}}"
+    hbase = "row_key: binary, salt: 4, families: {other: {columns: ['n*'], compression: gz}}"
+    unmade = f"{run.topic('unmade')}: {{kudu: {{create: false}}, hbase: {{{hbase}}}}}"
     masks = f"tables: {{{run.topic('items')}: {{mask: {{email: sha256}}}}, {unmade}}}"
     worker = run.worker(masks)
     with verifying(run, worker, "items") as verify:
@@ -369,8 +370,25 @@ def make_by_hand(run: Pipeline, worker: Worker) -> None:
     builder.set_primary_keys(["id"])
     partitioning = Partitioning().set_range_partition_columns([])
     client.create_table(f"{run.name}.unmade", builder.build(), partitioning, n_replicas=1)
-    assert run.equal("unmade", "id") == {(1,): (1, "one")}
+    assert run.equal("unmade", "id") == {(n,): (n, f"name {n}") for n in range(-10, 10)}
     eventually(lambda: topic not in worker.stats()["held_tables"], 60)
+
+    # Its row keys in HBase are salted bytes, and a column lies in a family of its own: they are read all the same.
+    wrong = WrongWriter(run, "unmade")
+    keys = [key for key, _ in wrong.table.scan()]
+    number = struct.unpack(">I", keys[0][1:])[0] - 2**31
+    with verifying(run, worker, "unmade") as verify:
+        eventually(lambda: verify().verdict is Verdict.EQUAL, 60)
+        assert verify().tables[0].rows == {"source": 20, "kudu": 20, "hbase": 20}
+        wrong.table.put(keys[0], {b"other:name": b"wrong"}, timestamp=time.time_ns() // 1000)
+        wrong.table.put(b"\x09" + keys[1][1:], {b"other:name": b"of no part"}, timestamp=time.time_ns() // 1000)
+        found = {
+            tuple(row.key.items()): [value.stores.get("hbase") for value in row.values] for row in verify().differences
+        }
+        assert found.pop((("id", str(number)),)) == ["wrong"]
+        ((kind, shown),) = next(iter(found))
+        assert (kind, shown) == ("row key", f"row key in hexadecimal 09{keys[1][1:].hex()}")
+    wrong.close()
 
 
 def fall_behind(run: Pipeline, worker: Worker, masks: str, verify: Verify) -> None:
@@ -411,4 +429,4 @@ def fall_behind(run: Pipeline, worker: Worker, masks: str, verify: Verify) -> No
     eventually(lambda: verify().verdict is Verdict.EQUAL, 120)
     published: list[bytes] = []
     broker_of(load(worker.settings, {})).read(f"{run.app}.verifications", lambda r: published.append(r.key or b""))
-    assert set(published) == {run.topic("items").encode()}
+    assert set(published) == {run.topic(name).encode() for name in ("items", "unmade")}
