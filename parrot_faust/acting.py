@@ -12,6 +12,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 from faust.exceptions import FaustError
 
+from models import Pause
 from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
 from parrot_faust.letters.box import Box
 from parrot_faust.letters.planning import plan
@@ -36,7 +37,13 @@ class Acting:
 
         It is recorded before and after; what can't be recorded is not done. Raise ParrotError when it can't be done.
         """
-        does = {"approve": self._verdict, "reject": self._verdict, "redrive": self._redrive}[action]
+        does = {
+            "approve": self._verdict,
+            "reject": self._verdict,
+            "redrive": self._redrive,
+            "pause": self._pause,
+            "resume": self._pause,
+        }[action]
         entry = {"id": uuid4().hex, "action": action, "fields": dict(fields), "who": who}
         async with self._turn:
             try:
@@ -72,6 +79,22 @@ class Acting:
         sent = await parts.outbox.send(parts.names.schemas, msgspec.json.encode(event), key=table.encode(), partition=0)
         await parts.outbox.confirm([sent])
         return f"{word} of {table} is on its way to the worker that keeps the schemas"
+
+    async def _pause(self, word: str, fields: Mapping[str, str]) -> str:
+        """Pause a table as its circuit breaker would, until a person lets it go on."""
+        table, parts = fields.get("table", ""), self._parts
+        known = parts.windowing.breakers.pause(table)
+        if table not in parts.sources:
+            raise LetterError(f"no table {table!r} is captured")
+        if (known is not None) == (word == "pause"):
+            raise LetterError(f"{table} is {'paused already' if known else 'not paused'}")
+        at_ms = max(int(time.time() * 1000), known.at_ms + 1 if known else 0)
+        pause = Pause(table, word == "pause", at_ms, f"{word}d by a person on the web view")
+        sent = await parts.outbox.send(
+            parts.names.breakers, msgspec.json.encode(pause), key=table.encode(), partition=0
+        )
+        await parts.outbox.confirm([sent])
+        return f"{table} {'is to pause before its next batch' if pause.paused else 'is to go on'}, in every worker"
 
     async def _redrive(self, _: str, fields: Mapping[str, str]) -> str:
         table, reason = fields.get("table", ""), fields.get("reason", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -13,14 +14,15 @@ import msgspec
 from aiohttp import web
 
 from parrot_faust.errors import ParrotError
-from parrot_faust.web.markup import grid, page, text
+from parrot_faust.web.markup import grid, page, table_path, text
 
 TOKEN_BYTES = 32
 SESSION_S = 8 * 3600  # a working day
 HEADER = "X-Parrot-Token"
 
-#: The actions, and the page that each belongs to.
-ACTIONS = {"approve": "/schema", "reject": "/schema", "redrive": "/errors"}
+#: The actions, and the page that each belongs to, empty for the page of the table.
+ACTIONS = {"approve": "/schema", "reject": "/schema", "redrive": "/errors", "pause": "", "resume": ""}
+_OWN = re.compile(r"/|/schema|/errors|/tables/[^/\\?#]+")
 
 
 class Doer(Protocol):
@@ -127,10 +129,11 @@ def register(
             words, status = await doer.act(action, fields, request.remote or ""), 200
         except ParrotError as error:
             words, status = str(error), 409
+        back = ACTIONS[action] or _page(table_path(fields.get("table", "")))
         if "application/json" in request.headers.get("Accept", ""):
             body = msgspec.json.encode({"action": action, "done": status == 200, "words": words})
             return web.Response(body=body, status=status, content_type="application/json")
-        return _html(done_page(await common(), action, fields, words, ACTIONS[action]), status)
+        return _html(done_page(await common(), action, fields, words, back), status)
 
     router.add_get("/sign-in", ask)
     router.add_post("/sign-in", sign_in)
@@ -145,14 +148,14 @@ def button(action: str, label: str, fields: Mapping[str, str]) -> str:
     return f'<form method="post" action="/actions/{action}">{hidden}<button>{text(label)}</button></form>'
 
 
-def sign_in_link(back: str) -> str:
+def sign_in_link(back: str, what: str = "do it here") -> str:
     """Where buttons would be for who has the token."""
-    return f'<a href="/sign-in?back={quote(back)}">sign in to do it here</a>'
+    return f'<a href="/sign-in?back={quote(back, safe="")}">sign in to {what}</a>'
 
 
 def _page(path: str) -> str:
     """One of our own pages, whatever was asked for."""
-    return path if path in ("/", *ACTIONS.values()) else "/"
+    return path if _OWN.fullmatch(path) else "/"
 
 
 def _html(body: str, status: int = 200) -> web.Response:

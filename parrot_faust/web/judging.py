@@ -16,6 +16,7 @@ BLOCKED_MS = 500.0
 #: States from the worst to the best, with the kind of their colour.
 KINDS = {
     "stopped": "bad",
+    "paused": "bad",
     "held": "bad",
     "away": "bad",
     "differs": "bad",
@@ -91,6 +92,8 @@ def _state(
     if stopped:
         rules = ", ".join(stopped[0]["rules"])
         return "stopped", f"stopped by rule {rules}", stopped[0]["since_ms"] / 1000
+    if name in whole["paused_tables"]:
+        return "paused", "paused", whole["paused_tables"][name]["since_ms"] / 1000
     if name in whole["held_tables"]:
         return "held", "held: schema change", 0
     behind = whole["behind"].get(name, {})
@@ -130,6 +133,9 @@ def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]]) -> list[dict
             say(f"{name} does not answer:", words, "parrot status", sink["since_ms"] / 1000)
     for line in lines:
         _of_table(line, whole, say)
+    for one in whole["suspended_rules"]:
+        words = f"rule {one['rule']} is suspended, and nothing is checked by it: {one['reason']}"
+        say(one["table"], words, "parrot rules check quality_rules", act=False, table=one["table"])
     for worker, seconds in whole["silent"].items():
         view = whole["workers"][worker]
         words = f"has said nothing for {seconds:.0f} s; the others take over its partitions. Its log says why."
@@ -145,10 +151,11 @@ def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> No
     name, quoted = line["table"], shlex.quote(line["table"])
     state = line["state"]
     if state == "stopped":
-        words = (
-            "and nothing of that partition goes on: mend the row at the source or the rule, then start the worker anew"
-        )
-        say(f"{name} is {line['words']}", words, "parrot rules check quality_rules", line["since"], table=name)
+        words = "and nothing of that partition goes on: mend the row at the source, or the rule in its file"
+        say(f"{name} is {line['words']}", words, "parrot rules apply quality_rules", line["since"], table=name)
+    elif state == "paused":
+        reason = whole["paused_tables"][name]["reason"]
+        say(f"{name} is paused:", reason, f"parrot breaker resume {quoted}", line["since"], table=name)
     elif state == "held":
         reasons = "; ".join(whole["held_tables"][name])
         say(f"{name} waits for a decision on its new shape:", reasons, f"parrot schema approve {quoted}", table=name)

@@ -21,6 +21,8 @@ def merged(views: Iterable[View]) -> dict[str, Any]:
         "sinks": _sinks(known),
         "rules": _rules(known),
         "stopped": [one for view in known for one in view.get("stopped", ())],
+        "paused_tables": {one["table"]: one for view in known for one in view.get("paused_tables", ())},
+        "suspended_rules": _suspended(known),
         "held_tables": {table: reasons for view in known for table, reasons in view.get("held_tables", {}).items()},
         "schema_changes": _schema_changes(known),
     }
@@ -28,7 +30,9 @@ def merged(views: Iterable[View]) -> dict[str, Any]:
 
 def brief(view: View) -> dict[str, Any]:
     """What of a snapshot the other workers need: no histograms, and only the newest schema changes."""
-    kept = {name: value for name, value in view.items() if name not in ("histograms", "schema_counts", "topics")}
+    kept = {
+        name: value for name, value in view.items() if name not in ("histograms", "schema_counts", "topics", "windows")
+    }
     return kept | {"schema_changes": list(view.get("schema_changes", ()))[-SCHEMA_CHANGES_SHOWN:]}
 
 
@@ -106,6 +110,11 @@ def _rules(views: list[View]) -> list[dict[str, Any]]:
         {"table": table, "rule": rule, "version": version, "failed": failed}
         for (table, rule, version), failed in sorted(found.items())
     ]
+
+
+def _suspended(views: list[View]) -> list[dict[str, str]]:
+    every = [one for view in views for one in view.get("suspended_rules", ())]
+    return list({(one["table"], one["rule"]): one for one in every}.values())
 
 
 def _schema_changes(views: list[View]) -> list[dict[str, Any]]:

@@ -46,6 +46,7 @@ def new_web(app: Any) -> PageServer:
     web = PageServer(app)
     parts = app.parts
     bound = parts.settings.web.host
+    keys = Keyring(parts.settings.state, parts.settings.web.port)
 
     @aiohttp_web.middleware
     async def guard(request: aiohttp_web.Request, handler: Any) -> aiohttp_web.StreamResponse:
@@ -78,7 +79,7 @@ def new_web(app: Any) -> PageServer:
         view = table_page.view(parts.exchange.look(), parts.fleet, await observing.known(), name, about, long=long)
         if view is None:
             raise aiohttp_web.HTTPNotFound(text="no worker of this app has seen such a table")
-        return answer(request, view, lambda: table_page.html(view))
+        return answer(request, view, lambda: table_page.html(view, may_act=keys.known(request)))
 
     def plain(make: Callable[..., Any], html: Callable[[Any], str]) -> Handler:
         async def handle(request: aiohttp_web.Request) -> aiohttp_web.Response:
@@ -96,8 +97,6 @@ def new_web(app: Any) -> PageServer:
         known, (groups, unread) = await parts.observing.known(), await parts.observing.groups()
         view = other_pages.errors(parts.exchange.look(), parts.fleet, known, groups, unread)
         return answer(request, view, lambda: other_pages.errors_html(view, may_act=keys.known(request)))
-
-    keys = Keyring(parts.settings.state, parts.settings.web.port)
 
     async def common() -> Any:
         return overview.common(parts.exchange.look(), parts.fleet, await parts.observing.known())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.charts import chart
 from parrot_faust.web.fleet import Fleet
 from parrot_faust.web.markup import (
@@ -80,7 +81,10 @@ def view(
     }
 
 
-def html(view: Mapping[str, Any]) -> str:
+_PAUSED = "A paused table waits, in every worker, and nothing of it is lost."
+
+
+def html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
     """The page."""
     line, now = view["line"], view["at"]
     table, step = line["table"], view["step"]
@@ -93,7 +97,10 @@ def html(view: Mapping[str, Any]) -> str:
     for name in line["stores"]:
         charts += chart(f"commit to visible in {name}", view["history"][f"late {name}"], step, seconds=True)
     charts += chart("quarantined/s", view["history"]["quarantined"], step)
+    word = "resume" if line["state"] == "paused" else "pause"
+    does = button(word, f"{word} this table", {"table": table}) if may_act else sign_in_link(here, f"{word} it")
     parts = f"""<section>{_facts(view, now)}</section>
+<div class="bar"><p class="about">{_PAUSED}</p>{does}</div>
 <div class="bar"><h2>How it went</h2><nav aria-label="time">{ranges}</nav></div>
 <section><div class="charts">{charts}</div></section>
 <div class="bar"><h2>Why is this row not there?</h2>{_field(view)}</div><section>{_trace(view)}</section>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -115,6 +116,13 @@ def test_an_unchanged_value_whose_row_was_held_back_still_reaches_the_stores(run
     eventually(traced)
     for path in ("/quality", "/schema", "/errors", "/agents", "/cluster"):
         assert first.page(path)["app"] == run.app, path
+    for action, state in (("pause", "paused"), ("resume", "current")):
+        assert first.act(action, table=run.topic("texts"))["done"]
+        eventually(lambda state=state: first.page()["tables"][0]["state"] == state)
+    told = [json.loads(value or b"") for _, _, value in run.broker.read(f"{run.app}.audit", contents=True).contents]
+    assert [(each["action"], each["state"]) for each in told] == [
+        ("pause", "asked"), ("pause", "done"), ("resume", "asked"), ("resume", "done"),
+    ]  # fmt: skip
     assert first.stop() == 0
     run.sql("update texts set hits = 5")  # leaves the long values out, and another worker has to know them
     run.worker()

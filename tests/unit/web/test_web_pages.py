@@ -171,10 +171,22 @@ def test_tables_with_trouble_come_first(world: World) -> None:
     assert (lines[3]["dead letters"], lines[5]["quarantined"]) == ("4", "1 17 %")
     assert "3 things need a person" in page.text
     for command in (
-        "parrot schema approve h.held", "parrot verify --table b.wrong --repair", "parrot rules check quality_rules",
+        "parrot schema approve h.held", "parrot verify --table b.wrong --repair", "parrot rules apply quality_rules",
         "parrot deadletters list --topic d.dead",
     ):  # fmt: skip
         assert command in page.text
+
+
+def test_a_table_that_is_paused_says_why_and_how_it_goes_on(world: World) -> None:
+    captured(world.stats, "t", forwarded=1)
+    pause = {"table": "t", "since_ms": int((NOW - 90) * 1000), "reason": "9 of its last 10 rows failed", "resume_ms": 0}
+    suspended = {"table": "t", "rule": "n.max", "reason": "no column n"}
+    page = world.page(paused_tables=[pause], suspended_rules=[suspended])
+    assert page.below("table")[0]["state"] == "paused 1 min"
+    assert "1 thing needs a person" in page.text
+    assert "t is paused: 9 of its last 10 rows failed since 1 min" in page.text
+    assert "parrot breaker resume t" in page.text
+    assert "rule n.max is suspended" in page.text
 
 
 def test_counts_are_added_up_and_those_of_trouble_stand_out(world: World) -> None:
