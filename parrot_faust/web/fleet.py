@@ -13,6 +13,8 @@ SILENT_S = 12.0  # an idle worker says something every 5 s: one that missed two 
 GONE_S = 60.0  # and one that has said nothing for a minute is no longer shown
 LATE_S = 5.0  # what waits for a store for less is on its way
 
+CLOCK_SET_BACK_MS = 60_000  # a snapshot that is older by less comes late; by more, its clock was set
+
 #: The series of all tables together.
 ALL = ""
 
@@ -41,7 +43,7 @@ class Fleet:
         before = self._heard.get(worker)
         at = view["at_ms"] / 1000
         if before is not None:
-            if view["at_ms"] < before.view["at_ms"]:
+            if 0 < before.view["at_ms"] - view["at_ms"] < CLOCK_SET_BACK_MS:
                 return
             self._note(before.view, view, at)
         self._heard[worker] = Heard(view, self._now() if heard is None else heard)

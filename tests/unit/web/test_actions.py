@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from test_web_server import free_port
 
-from models import Column, Kind, TableSchema
+from models import Column, Kind, Pause, TableSchema
 from parrot_faust.acting import Acting
 from parrot_faust.application import ParrotApp, create_app
 from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
@@ -165,8 +165,10 @@ def acting(outbox: Outbox) -> Acting:
     held = SchemaHistory(None, (), held=(Held(SHAPE, 0, 0, 0, ("why",)),))
     parts: Any = SimpleNamespace(
         outbox=outbox,
-        names=SimpleNamespace(audit="unit.audit", schemas="unit.schemas"),
+        names=SimpleNamespace(breakers="unit.breakers", audit="unit.audit", schemas="unit.schemas"),
         standing=SimpleNamespace(identity="here/1/2"),
+        sources=["t", "u"],
+        windowing=SimpleNamespace(breakers=SimpleNamespace(pause={"u": Pause("u", True, 2**62)}.get)),
         schemas=SimpleNamespace(
             tables=lambda: ["t"], history=lambda table: held if table == "t" else SchemaHistory(None, ())
         ),
@@ -195,6 +197,18 @@ async def test_a_verdict_on_what_was_not_shown_is_refused_and_recorded(
         ("unit.audit", "asked"),
         ("unit.audit", "refused"),
     ]
+
+
+async def test_a_table_is_paused_and_goes_on_as_by_its_breaker(acting: Acting, outbox: Outbox) -> None:
+    await acting.act("pause", {"table": "t"}, "127.0.0.1")
+    await acting.act("resume", {"table": "u"}, "127.0.0.1")
+    paused, resumed = (told for topic, told in outbox.sent if topic == "unit.breakers")
+    assert (paused["table"], paused["paused"], paused["resume_ms"]) == ("t", True, 0)
+    assert paused["reason"] == "paused by a person on the web view"
+    assert (resumed["table"], resumed["paused"], resumed["at_ms"]) == ("u", False, 2**62 + 1), "newer than the pause"
+    for action, table in (("pause", "u"), ("resume", "t"), ("pause", "x"), ("pause", "")):
+        with pytest.raises(LetterError):
+            await acting.act(action, {"table": table}, "127.0.0.1")
 
 
 async def test_what_can_t_be_recorded_is_not_done(acting: Acting, outbox: Outbox) -> None:

@@ -117,6 +117,14 @@ def test_a_rate_is_what_workers_did_since_and_not_what_they_had_done_before(flee
     assert fleet.rate("t") == 10
 
 
+def test_a_worker_whose_clock_was_set_back_is_heard_on(fleet: Fleet, clock: Clock) -> None:
+    stats = Stats(clock)
+    fleet.take("a", view(stats, at=NOW))
+    captured(stats, "t", forwarded=5)
+    fleet.take("a", view(stats, at=NOW - 3_600))
+    assert fleet.view()["sources"]["t"]["captured"] == 5
+
+
 def test_a_table_is_behind_once_its_changes_wait_for_longer_than_a_moment(fleet: Fleet, clock: Clock) -> None:
     stats = Stats(clock)
     captured(stats, "t", forwarded=10)
