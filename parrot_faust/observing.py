@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from models import DeadLetter
+from parrot_faust.aside import Aside
 from parrot_faust.delivery.filing import letter_of
 from parrot_faust.delivery.heads import bounded_text
 from parrot_faust.errors import TableRefused
@@ -33,6 +34,7 @@ VERIFIED_FRESH_S = 10.0
 LETTERS_FRESH_S = 3.0
 GROUPS_FRESH_S = 10.0  # all letters are read for it
 TRACE_FRESH_S = 15.0
+TRACE_PATIENCE_S = 120.0  # others may have asked before
 LETTERS_SHOWN = 10
 KEY_BYTES = 200
 
@@ -47,6 +49,7 @@ class Observing:
         self.letters_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
         self.lookups = Lookups(log)
         self._keys = Keys()
+        self._aside = Aside()
         self._verified: dict[str, Any] = {}
         self._verified_to = 0
 
@@ -92,8 +95,9 @@ class Observing:
         targets = self._targets(table)
         found, unread = await self.lookups.get(
             ("trace", table, key),
-            lambda: asyncio.to_thread(trace, self._parts.settings, shape, targets, key),
+            lambda: self._aside.run(lambda: trace(self._parts.settings, shape, targets, key)),
             TRACE_FRESH_S,
+            patience_s=TRACE_PATIENCE_S,
         )
         return found if found is not None or not unread else {"key": key, "error": unread}
 

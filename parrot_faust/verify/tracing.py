@@ -7,7 +7,7 @@ that it costs little. It needs no source database.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from models import Kind, TableSchema
@@ -133,12 +133,18 @@ def trace(
     broker = broker or broker_of(settings)
     names = Names(settings.app)
     read_key = Keys(schemas_of(settings))
-    last, ends = _last(broker, plan, key, read_key)
-    committed = broker.committed(settings.app)
-    held = held_of(plan, [key], broker, names, read_key).get(key, [])
-    there = {store: _there(settings, store, plan, key) for store in targets}
-    writes = {store: broker.ends([names.writes(store)]) for store in targets}
-    after = broker.committed(settings.app)
+    with ExitStack() as stack:
+        # Their processes begin while the topics are read.
+        readers = {store: _reader(settings, store) for store in targets}
+        for reader in readers.values():
+            if reader is not None:
+                stack.callback(reader.close)
+        last, ends = _last(broker, plan, key, read_key)
+        committed = broker.committed(settings.app)
+        held = held_of(plan, [key], broker, names, read_key).get(key, [])
+        writes = {store: broker.ends([names.writes(store)]) for store in targets}
+        after = broker.committed(settings.app)
+        there = {store: _there(reader, plan, key) for store, reader in readers.items()}
     place = (shape.table, last.partition) if last else None
     return {
         "key": text,
@@ -170,18 +176,22 @@ def _last(
     return (newest[0] if newest else None), ends
 
 
-def _there(settings: Settings, store: str, plan: TablePlan, key: Key) -> bool | str:
-    """Whether a store has the row, or why it can't be said."""
+def _reader(settings: Settings, store: str) -> Reader | None:
+    """What reads a store in a process of its own, None where it can't be read."""
     kudu, hbase = settings.sinks.kudu, settings.sinks.hbase
+    if store == "kudu" and kudu is not None:
+        secured = (kudu.encryption, kudu.require_authentication, kudu.sasl_protocol)
+        return Reader("kudu", Kudu, kudu.masters, READ_TIMEOUT_S, *secured)
+    if store == "hbase" and hbase is not None and not hbase.http:
+        return Reader("hbase", HBase, hbase.thrift, READ_TIMEOUT_S, hbase.tls)
+    return None
+
+
+def _there(reader: Reader | None, plan: TablePlan, key: Key) -> bool | str:
+    """Whether a store has the row, or why it can't be said."""
+    if reader is None:
+        return "it can't be read here: HBase's Thrift servers speak HTTP"
     try:
-        if store == "kudu" and kudu is not None:
-            secured = (kudu.encryption, kudu.require_authentication, kudu.sasl_protocol)
-            reader = Reader("kudu", Kudu, kudu.masters, READ_TIMEOUT_S, *secured)
-        elif hbase is not None and not hbase.http:
-            reader = Reader("hbase", HBase, hbase.thrift, READ_TIMEOUT_S, hbase.tls)
-        else:
-            return "HBase's Thrift servers over HTTP can't be read here"
-        with closing(reader):
-            return key in reader.fetch(plan, [key])
+        return key in reader.fetch(plan, [key])
     except (SinkUnavailable, Unreadable) as error:
         return str(error)

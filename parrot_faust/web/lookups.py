@@ -34,7 +34,12 @@ class Lookups:
         self._entries: OrderedDict[Any, _Entry] = OrderedDict()
 
     async def get(
-        self, key: Any, load: Callable[[], Awaitable[Any]], fresh_s: float, wait_s: float = WAIT_S
+        self,
+        key: Any,
+        load: Callable[[], Awaitable[Any]],
+        fresh_s: float,
+        wait_s: float = WAIT_S,
+        patience_s: float = PATIENCE_S,
     ) -> tuple[Any, str]:
         """What `load` gave last, None before the first time, and why it can't be read, if it can't.
 
@@ -47,14 +52,14 @@ class Lookups:
             if old.task is not None:
                 old.task.cancel()
         if entry.task is None and self._monotonic() - entry.at >= fresh_s:
-            entry.task = asyncio.create_task(self._load(key, entry, load))
+            entry.task = asyncio.create_task(self._load(key, entry, load, patience_s))
         if entry.task is not None and entry.at == float("-inf"):
             await asyncio.wait({entry.task}, timeout=wait_s)
         return entry.value, entry.error
 
-    async def _load(self, key: Any, entry: _Entry, load: Callable[[], Awaitable[Any]]) -> None:
+    async def _load(self, key: Any, entry: _Entry, load: Callable[[], Awaitable[Any]], patience_s: float) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 entry.value = await load()
             entry.error = ""
         except (KafkaError, OSError, ParrotError) as error:  # a time-out is an OSError
