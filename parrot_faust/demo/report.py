@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
+from parrot_faust.demo.loosening import Loosening
+
 STORES = ("kudu", "hbase")
 
 
@@ -32,6 +34,7 @@ class Report(msgspec.Struct):
     changes_per_second: float
     seconds: dict[str, float]
     problems: list[str]
+    loosened: Loosening | None = None
 
 
 def problems_of(report: Report, bad_record_kept: bool, worker_status: int | None) -> list[str]:
@@ -52,6 +55,8 @@ def problems_of(report: Report, bad_record_kept: bool, worker_status: int | None
             problems.append(f"the added column did not reach {sink}")
     if not bad_record_kept:
         problems.append("the undecodable record is not among the dead letters")
+    if report.loosened is None or not report.loosened.outcomes.get("applied"):
+        problems.append("the row that a loosened rule lets pass did not get through")
     if worker_status != 0:
         problems.append(f"the worker ended with status {worker_status}")
     return problems
@@ -74,4 +79,8 @@ def tables_of(report: Report) -> list[Table]:
     for sink in STORES:
         visible = report.visible_ms[sink]
         counts.add_row(f"commit to visible in {sink}", f"p50 {visible['p50']:.0f} ms, p99 {visible['p99']:.0f} ms")
+    if (loosened := report.loosened) is not None:
+        counts.add_row("a rule loosened live", f"{loosened.rule}, in force after {loosened.in_force_ms} ms")
+        outcomes = ", ".join(f"{count} {word}" for word, count in sorted(loosened.outcomes.items()))
+        counts.add_row("what it held, sent again", outcomes)
     return [rows, counts]

@@ -87,6 +87,18 @@ def test_the_added_column_reached_both_stores(demo: tuple[dict[str, Any], str]) 
     assert all(demo[0]["visible_ms"][sink]["p50"] > 0 for sink in STORES)
 
 
+def test_a_rule_was_loosened_live_and_what_it_held_was_let_through(
+    local: Local, demo: tuple[dict[str, Any], str]
+) -> None:
+    loosened = demo[0]["loosened"]
+    assert loosened["version"] != loosened["before"]
+    assert loosened["outcomes"]["applied"] == 1
+    assert "a rule loosened live" in demo[1]
+    for store in STORES:
+        (row,) = json.loads(parrot(local, "rows", store, "public.orders", "--key", "1000000001", "--json").stdout)
+        assert float(row["total"]) == 250_000
+
+
 @pytest.mark.parametrize(
     ("table", "key", "told"),
     [("orders", ["id"], "customer_id"), ("order_lines", ["order_id", "line_no"], "product_id")],
