@@ -38,13 +38,13 @@ POLL_S = 0.3
 class Desk:
     """One connection to the broker, for one command."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.names = settings, Names(settings.app)
+    def __init__(self, settings: Settings, patience_s: float = CONNECT_S) -> None:
+        self.settings, self.names, self._patience_s = settings, Names(settings.app), patience_s
         self._options = client_options(settings)
         self._admin = BrokerAdmin(self._options, settings.topics.replicas, log)
 
     async def __aenter__(self) -> Self:
-        deadline = time.monotonic() + CONNECT_S
+        deadline = time.monotonic() + self._patience_s
         await self._admin.connect(lambda: time.monotonic() > deadline)
         try:
             _ = self._admin.client
@@ -86,8 +86,8 @@ class Desk:
 
     # -- the newest shapes -------------------------------------------------------------------------------------------
 
-    async def shapes(self, chosen: Callable[[str], bool]) -> dict[str, Newest]:
-        """The newest shape in every chosen source topic, as it leaves the worker."""
+    async def shapes(self, chosen: Callable[[str], bool], *, masked: bool = True) -> dict[str, Newest]:
+        """The newest shape in every chosen source topic, as it leaves the worker, or as rules see it before masks."""
         topics = await self._admin.topics()
         wanted = [topic for topic in source_topics(self.settings, self.names, topics) if chosen(topic)]
         settings = self.settings
@@ -103,7 +103,7 @@ class Desk:
             for topic in wanted:
                 shape = await self._newest(topic, topics[topic], decoder, registry)
                 try:
-                    mask = masking.of(shape) if shape else None
+                    mask = masking.of(shape) if shape and masked else None
                     found[topic] = mask.schema if mask else shape
                 except TableRefused as error:
                     found[topic] = error

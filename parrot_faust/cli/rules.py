@@ -10,19 +10,22 @@ from typing import Any
 
 import click
 import msgspec
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
 from models import TableSchema
 from parrot_faust.cli import live_rules
 from parrot_faust.codec.registered_table import registered_table
-from parrot_faust.errors import DecodeError, RegistryUnavailable, RuleError, SettingsError
+from parrot_faust.errors import DecodeError, ParrotError, RegistryUnavailable, RuleError, SettingsError
 from parrot_faust.quality import RuleSet, load
-from parrot_faust.quality.checking import misfits, warnings_of
+from parrot_faust.quality.checking import misfits, shape_failures, warnings_of
 from parrot_faust.quality.rule_tests import Outcome, cases_of, run_case
 from parrot_faust.registry import RegistryClient
+from parrot_faust.settings import Settings
 from parrot_faust.settings import load as load_settings
 
+BROKER_PATIENCE_S = 3.0  # a check is quick where no broker answers
 LARGEST = 64 << 20  # bytes of a file of tests; a rule file has a limit of its own
 SUFFIXES = {".yaml", ".yml", ".json"}
 
@@ -66,19 +69,21 @@ class _Checked:
     rules: RuleSet | None = None
     errors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    looked_up: bool = False
+    #: Where the columns come from that it was compared with; empty when it was not.
+    looked_up: str = ""
 
-    def look_up(self, shapes: dict[str, TableSchema | str]) -> None:
-        """Compare with the table's columns as the registry has them."""
+    def look_up(self, shapes: dict[str, _Shape]) -> None:
+        """Compare with the table's columns as they are."""
         assert self.rules is not None
         shape = shapes.get(self.rules.table)
         if shape is None:
             return
-        if isinstance(shape, str):
-            self.warnings.append(shape)
+        if shape.schema is None:
+            self.warnings.append(shape.text)
             return
-        self.looked_up = True
-        for rule, reason in misfits(self.rules, shape):
+        self.looked_up = shape.text
+        self.warnings += shape_failures(self.rules, shape.schema)
+        for rule, reason in misfits(self.rules, shape.schema):
             text = f"rule {rule} does not fit the table: {reason}"
             self.errors.append({"line": 0, "column": 0, "message": text, "text": f"{self.file}: {text}"})
 
@@ -89,7 +94,7 @@ class _Checked:
             "table": self.rules.table if self.rules else None,
             "version": self.rules.version if self.rules else None,
             "rules": len(self.rules.every_rule()) if self.rules else 0,
-            "columns_checked": self.looked_up,
+            "columns_checked": bool(self.looked_up),
             "errors": [{name: error[name] for name in ("line", "column", "message")} for error in self.errors],
             "warnings": self.warnings,
         }
@@ -102,7 +107,7 @@ class _Checked:
             click.secho(f"{self.file}: warning: {warning}", fg="yellow", err=True)
         if self.rules is not None and not self.errors:
             count = len(self.rules.every_rule())
-            known = ", its columns as the registry has them" if self.looked_up else ""
+            known = f", its columns {self.looked_up}" if self.looked_up else ""
             click.echo(f"✓ {self.file}: {self.rules.table}, {count} rules, version {self.rules.version}{known}")
 
 
@@ -120,33 +125,72 @@ def _checked(file: Path) -> _Checked:
     return _Checked(file, rules, warnings=warnings_of(rules))
 
 
-async def _shapes(url: str | None, tables: list[str]) -> dict[str, TableSchema | str]:
-    """The tables' shapes by the registry, or why one is not known. Empty where no registry is named."""
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A table's columns as `where` has them, or why they are not known."""
+
+    schema: TableSchema | None
+    text: str
+
+
+async def _shapes(url: str | None, tables: list[str]) -> dict[str, _Shape]:
+    """The tables' shapes by the registry, else by their topics. Empty where neither is named."""
     try:
         settings = None if url else load_settings()
     except SettingsError:
         settings = None  # rules can be checked where no worker is set up
-    if settings is None and not url:
-        return {}
+    address = url or (settings.source.registry if settings else None)
+    found = await _registered(address, settings, tables) if address else {}
+    if settings is not None and (left := [table for table in tables if table not in found or not found[table].schema]):
+        found |= await _in_topics(settings, left, found)
+    return found
+
+
+async def _registered(address: str, settings: Settings | None, tables: list[str]) -> dict[str, _Shape]:
     source = settings.source if settings else None
-    address = url or (source.registry if source else None)
-    if not address:
-        return {}
     client = RegistryClient(
         address,
         username=source.registry_user if source else "",
         password=source.registry_password if source else "",
+        tls=source.registry_tls if source else None,
     )
-    found: dict[str, TableSchema | str] = {}
+    found: dict[str, _Shape] = {}
     async with client:
         for table in tables:
             try:
                 value, key = [await client.latest(f"{table}-{part}") for part in ("value", "key")]
-                found[table] = registered_table(table, value, key) if value else (
-                    f"the registry does not know {table} yet: its columns are checked when its first change arrives"
-                )  # fmt: skip
             except (RegistryUnavailable, DecodeError) as error:
-                found[table] = f"the columns of {table} were not checked: {error}"
+                found[table] = _Shape(None, f"the columns of {table} were not checked: {error}")
+                continue
+            try:
+                shape = registered_table(table, value, key) if value else None
+            except DecodeError as error:
+                found[table] = _Shape(None, f"the columns of {table} were not checked: {error}")
+                continue
+            unknown = f"the registry does not know {table} yet: its columns are checked when its first change arrives"
+            found[table] = _Shape(shape, "as the registry has them" if shape else unknown)
+    return found
+
+
+async def _in_topics(settings: Settings, tables: list[str], before: dict[str, _Shape]) -> dict[str, _Shape]:
+    """The shapes of the newest changes in the tables' topics; what was said before where there are none."""
+    from parrot_faust.schema_desk import Desk  # it loads all of a worker
+
+    try:
+        async with Desk(settings, BROKER_PATIENCE_S) as desk:
+            newest = await desk.shapes(lambda topic: topic in tables, masked=False)
+    except (ParrotError, KafkaError, OSError) as error:
+        newest, why = {}, str(error)
+    else:
+        why = "its topic shows no change yet"
+    found = {}
+    for table in tables:
+        shape = newest.get(table)
+        if isinstance(shape, TableSchema):
+            found[table] = _Shape(shape, "as its newest changes have them")
+        else:
+            text = f"the columns of {table} were not checked: {shape or why}"
+            found[table] = before.get(table, _Shape(None, text))
     return found
 
 

@@ -87,6 +87,13 @@ def test_a_looser_set_counts_in_both_workers_at_once_and_outlives_them(run: Pipe
         eventually(lambda: flow.partitions_of(identity for identity in stored() if identity >= sent) == {0, 1, 2, 3})
     assert eventually(lambda: judging(applied["version"], 2))
 
+    # The registry does not know the table, its topic does.
+    unfit = run.folder / "unfit.yaml"
+    unfit.write_text(f"table: {topic}\ncolumns: {{absent: [not_be_null]}}\n")
+    status, (good, bad), _ = rules(first, "check", str(loose), str(unfit))
+    assert (status, good["columns_checked"], good["errors"]) == (1, True, [])
+    assert "the table has no column absent" in bad["errors"][0]["message"]
+
     # What changes nothing, what is wrong, and what nobody could have sent.
     assert rules(first, "apply", str(loose))[1][0]["changed"] is False
     broken = run.folder / "broken.yaml"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from parrot_faust.cli.rules import rules
+from models import Column, Kind, TableSchema
+from parrot_faust.cli.rules import _Shape, rules
 
 SHIPPED = Path(__file__).parents[3] / "quality_rules"
 
@@ -58,6 +60,46 @@ def test_check_warns_of_a_pattern_that_is_known_to_explode(tmp_path: Path) -> No
     assert result.exit_code == 0
     assert "may explode in other engines" in result.output
     assert 'fails with "time limit"' in result.output
+
+
+def test_check_compares_with_the_topic_s_columns_where_the_registry_does_not_know_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = TableSchema.of("t", (Column("a", Kind.INT64), Column("b", Kind.STRING)), ("a",))
+
+    async def in_topics(*_: Any) -> dict[str, Any]:
+        return {"t": _Shape(shape, "as its newest changes have them")}
+
+    monkeypatch.setattr(
+        "parrot_faust.cli.rules.load_settings", lambda: SimpleNamespace(source=SimpleNamespace(registry=""))
+    )
+    monkeypatch.setattr("parrot_faust.cli.rules._in_topics", in_topics)
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("table: t\ncolumns: {a: [not_be_null]}\nschema: [{column_count_to_equal: {value: 3}}]\n")
+    bad.write_text(
+        "table: t\ncolumns: {c: [not_be_null]}\nwindows: [{every: 1m, checks: [{be_unique: {column: d}}]}]\n"
+    )
+    result = run("check", str(good), str(bad))
+    assert result.exit_code == 1
+    assert f"✓ {good}: t, 2 rules" in result.output
+    assert "its columns as its newest changes have them" in result.output
+    assert "rule column_count_to_equal does not hold for the table as it is: 2" in result.output
+    assert "rule c.not_be_null does not fit the table: the table has no column c" in result.output
+    assert "the table has no column d" in result.output
+
+
+def test_check_says_when_no_broker_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "parrot.yaml"
+    settings.write_text(
+        "app: a\nbrokers: '127.0.0.1:1'\nsource: {topics: t}\nsinks:\n  kudu: {masters: ['127.0.0.1:1'], replicas: 1}\n"
+    )
+    monkeypatch.setenv("PARROT_CONFIG", str(settings))
+    monkeypatch.setattr("parrot_faust.cli.rules.BROKER_PATIENCE_S", 0.1)
+    file = tmp_path / "t.yaml"
+    file.write_text("table: t\ncolumns: {a: [not_be_null]}\n")
+    result = run("check", str(file))
+    assert result.exit_code == 0, result.output
+    assert "the columns of t were not checked: no Kafka broker answers at 127.0.0.1:1" in result.output
 
 
 def test_check_says_when_the_columns_could_not_be_looked_up(tmp_path: Path) -> None:
