@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+import msgspec
+
 from models import Kind, TableSchema
+from parrot_faust.creation import HBaseTable
 from parrot_faust.errors import SettingsError, SinkUnavailable
 from parrot_faust.names import Names
 from parrot_faust.settings import Settings
@@ -67,11 +70,16 @@ def key_of(shape: TableSchema, text: str) -> Key:
     return tuple(values)
 
 
-def plan_of(shape: TableSchema, targets: Mapping[str, str], family: str) -> TablePlan:
+def plan_of(shape: TableSchema, targets: Mapping[str, str], hbase: HBaseTable) -> TablePlan:
     """The table with the columns of its key alone."""
-    kinds = {column.name: column.kind for column in shape.columns}
-    columns = tuple(ColumnPlan(name, LOGICAL[kinds[name]], kinds[name].value, kinds[name].value) for name in shape.key)
-    return TablePlan(shape.table, shape.namespace, shape.relation, columns, len(columns), dict(targets), family)
+    by_name = {column.name: column for column in shape.columns}
+    columns = tuple(
+        ColumnPlan(each.name, LOGICAL[each.kind], each.kind.value, each.kind.value, scale=each.scale)
+        for each in (by_name[name] for name in shape.key)
+    )
+    family = hbase.family or "d"
+    plan = TablePlan(shape.table, shape.namespace, shape.relation, columns, len(columns), dict(targets), family)
+    return msgspec.structs.replace(plan, row_key=hbase.row_key or "text", salt=hbase.salt or 1)
 
 
 def told(
@@ -127,9 +135,7 @@ def trace(
     if hidden := [name for name in shape.key if name in masked]:
         raise SettingsError(f"its key column {hidden[0]} is masked")
     key = key_of(shape, text)
-    own = settings.tables.get(shape.table)
-    family = (own.hbase.family if own else None) or (settings.sinks.hbase.family if settings.sinks.hbase else "d")
-    plan = plan_of(shape, targets, family)
+    plan = plan_of(shape, targets, settings.hbase_table(shape.table) or HBaseTable())
     broker = broker or broker_of(settings)
     names = Names(settings.app)
     read_key = Keys(schemas_of(settings))

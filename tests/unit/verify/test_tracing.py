@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models import Column, Kind, TableSchema
+from parrot_faust.creation import HBaseTable
 from parrot_faust.errors import SettingsError
 from parrot_faust.verify.held import Held
 from parrot_faust.verify.tracing import Last, key_of, plan_of, told
@@ -29,8 +30,14 @@ def test_a_key_is_typed_as_its_values() -> None:
 
 
 def test_only_the_key_s_columns_are_read() -> None:
-    plan = plan_of(shape(Kind.INT32), {"kudu": "s.t"}, "d")
+    plan = plan_of(shape(Kind.INT32), {"kudu": "s.t"}, HBaseTable())
     assert ([column.name for column in plan.columns], plan.keys, plan.topic) == (["k0"], 1, "p.s.t")
+    assert (plan.family, plan.row_key, plan.salt) == ("d", "text", 1)
+
+
+def test_a_row_is_looked_for_under_the_row_key_that_it_has_in_hbase() -> None:
+    plan = plan_of(shape(Kind.INT32), {"hbase": "s.t"}, HBaseTable(family="f", row_key="binary", salt=4))
+    assert (plan.family, plan.row_key, plan.salt) == ("f", "binary", 4)
 
 
 @pytest.mark.parametrize(
