@@ -118,7 +118,7 @@ def _reason(store: str, last: Last | None, held: Sequence[Held], taken: bool, wr
     for record in held:
         if record.sink in ("", store):
             if record.quarantined:
-                return "quarantined", f"rule {record.rule} version {record.version} holds back {record.place}"
+                return "quarantined", f"rule {record.rule} version {record.version} holds it back: {record.place}"
             return "dead letter", f"{record.error}: {record.message} ({record.place})"
     if last is not None and not taken:
         return "in flight", "its newest change was not read by the workers yet"
