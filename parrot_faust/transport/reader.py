@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 
 from parrot_faust.transport.batch import Record
 
+FETCH_WAIT_MS = 50  # a fetch of the partition that was read before is waited for when another one is turned to
 POLL_MS = 500
 STALLED_S = 20.0  # nothing came for so long, though there is something: the broker is asked anew by the caller
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -140,6 +141,7 @@ class RecordReader:
                 bootstrap_servers=self._brokers,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                fetch_max_wait_ms=FETCH_WAIT_MS,
                 **self._connection,
             )
             try:
