@@ -25,6 +25,7 @@ COMMANDS = {
     "rows": ("look", "rows"),
     "schema": ("schema", "schema"),
     "init": ("init", "init"),
+    "check": ("check", "check"),
     "connector": ("connector", "connector"),
     "deadletters": ("deadletters", "deadletters"),
     "quarantine": ("quarantine", "quarantine"),

@@ -91,6 +91,7 @@ def test_an_own_database_is_followed_by_what_init_has_written(library: Library) 
 
     made = library.parrot("connector", "create", library.name, str(library.folder / "connector.json"))
     assert made.returncode == 0, made.stderr
+    checked = checks_well(library)
     port, text = free_port(), (library.folder / "parrot.yaml").read_text()
     state = f"state: '{library.folder / 'state'}'\nweb: {{port: {port}}}\n"
     worker = Worker(library.folder / "worker", text.replace("state: .parrot/worker", state, 1), port)
@@ -107,8 +108,45 @@ def test_an_own_database_is_followed_by_what_init_has_written(library: Library) 
         return all(sum(table["applied"] for table in tables.values()) == 3 for tables in applied)
 
     eventually(in_both)
+    assert checked >= {"settings", "Kafka", "schema registry", f"connector {library.name}", "Kudu", "HBase"}
     assert stores.kudu_rows(library.addresses, target, BOOKS, ("isbn",)) == wanted
     assert stores.hbase_rows(library.addresses, target, BOOKS, ("isbn",)) == wanted
+
+
+def checks_well(library: Library) -> set[str]:
+    """What `parrot check` finds as it must be; nothing has failed."""
+    done = library.parrot("check", "--config", str(library.folder / "parrot.yaml"), "--json")
+    found = {one["subject"]: one["outcome"] for one in json.loads(done.stdout)}
+    assert (done.returncode, "failed" in found.values()) == (0, False), done.stdout
+    return {subject for subject in found if found[subject] == "ok"}
+
+
+def test_a_check_names_everything_that_is_wrong_with_its_cure_and_no_password(library: Library, tmp_path: Path) -> None:
+    assert library.init("--postgres", library.url(), "--schema", "lending").returncode == 0
+    text = (library.folder / "parrot.yaml").read_text()
+    here, access = library.addresses, library.access
+    database = f"{{host: '{access['host']}', port: {access['port']}, name: nothing_of_the_kind, user: {access['user']}"
+    database += ", password: '${PARROT_SOURCE_PASSWORD}'}"
+    text = text.replace("source:\n", f"source:\n  database: {database}\n", 1)
+    for address in (here.kafka, *here.kudu_masters, here.hbase_thrift, here.registry.split("/")[2]):
+        assert address in text
+        text = text.replace(address, "127.0.0.1:1")
+    quality = tmp_path / "quality_rules"
+    quality.mkdir()
+    (quality / "broken.yaml").write_text("version: 1\ntable: t\ncolumns: {a: [{be_betwen: {min_value: 0}}]}\n")
+    text = text.replace("quality: quality_rules", f"quality: '{quality}'")
+    (library.folder / "parrot.yaml").write_text(text)
+    done = library.parrot(
+        "check", "--config", str(library.folder / "parrot.yaml"), "--connect", "http://127.0.0.1:1", "--json"
+    )
+    found = {one["subject"]: one for one in json.loads(done.stdout)}
+    wrong = {subject for subject, one in found.items() if one["outcome"] == "failed"}
+    assert wrong == {"rules", "Kafka", "schema registry", "Kafka Connect", "source database", "Kudu", "HBase"}
+    assert done.returncode == 1
+    assert all(found[subject]["cure"] for subject in wrong)
+    assert "be_between" in found["rules"]["text"]
+    assert "nothing_of_the_kind" in found["source database"]["text"]
+    assert str(library.access["password"]) not in done.stdout + done.stderr
 
 
 def test_what_stands_in_the_way_is_said_with_its_cure(library: Library) -> None:
