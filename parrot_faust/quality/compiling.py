@@ -74,6 +74,7 @@ class Compiled:
 
     def _set_up(self, rules: RuleSet, columns: list[tuple[str, Column | None]], key: tuple[str, ...]) -> None:
         self.version, self._width = rules.version, len(columns)
+        self._names = [name for name, _ in columns]
         self._nulls = (None,) * self._width
         kept: list[Rule] = []
         suspended: list[Suspended] = []
@@ -191,18 +192,16 @@ class Compiled:
                 raised = self.verdict(number, change)[1]
                 reason = raised or f"{short_name(rule.type)} does not hold for {_shown(values)}"
                 value = values[0] if len(values) == 1 else tuple(values)
-                failures.append(
-                    RuleFailure(
-                        rule.id,
-                        self.version,
-                        self._actions[number],
-                        rule.severity,
-                        ",".join(rule.columns),
-                        value,
-                        reason,
-                    )
-                )
+                column, action = ",".join(self._seen(number)), self._actions[number]
+                failures.append(RuleFailure(rule.id, self.version, action, rule.severity, column, value, reason))
         return tuple(failures)
+
+    def _seen(self, number: int) -> tuple[str, ...]:
+        """The columns whose values a failure shows: masks go by them, so a condition's are named too."""
+        rule = self.rules[number]
+        if rule.type != "condition":
+            return rule.columns
+        return tuple(self._names[position % self._width] for position in self._parts[number].positions)
 
     def action(self, mask: int) -> Action:
         """The strictest action of the failed rules."""

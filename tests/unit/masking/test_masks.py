@@ -15,6 +15,8 @@ from models import Action, Change, Column, Kind, Op, RuleFailure, Severity, Tabl
 from parrot_faust.errors import DecodeError, TableRefused
 from parrot_faust.masking import MaskError, Masking, read_masked, way_of
 from parrot_faust.masking.masked_change import write_masked
+from parrot_faust.quality.compiling import compile_rules
+from parrot_faust.quality.loading import load_tree
 
 TABLE = "shop.public.people"
 PEOPLE = TableSchema.of(
@@ -136,6 +138,17 @@ def test_a_rule_s_failure_shows_masked_columns_masked(column: str, value: object
     (made,) = mask.failures([failure(column, value)])
     assert made.value == shown
     assert "ada@b" not in made.reason
+
+
+@pytest.mark.parametrize("condition", ["email == 'x'", "after.email == before.email", "id > 5 and email == 'x'"])
+def test_a_failed_condition_shows_masked_columns_masked(condition: str) -> None:
+    mask = Masking({TABLE: {"email": "redact"}}).of(PEOPLE)
+    assert mask is not None
+    compiled = compile_rules(load_tree({"table": TABLE, "rows": [{"condition": condition}]}, "t.yaml"), PEOPLE)
+    row = (1, "ada@b", Decimal(512), 9, b"x")
+    change = Change(Op.UPDATE, 0, 0, 0, (1,), (1, "was@b", *row[2:]), row)
+    (made,) = mask.failures(compiled.explain(change, compiled.scan([change])[0][1]))
+    assert not [text for text in ("ada@b", "was@b") if text in repr(made)]
 
 
 def test_a_failure_of_other_columns_stays_as_it_is() -> None:
