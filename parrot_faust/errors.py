@@ -15,6 +15,7 @@
     │   ├── SourceUnavailable      the source database does not answer, or not as asked
     │   ├── BrokerUnavailable      Kafka does not answer
     │   ├── RegistryUnavailable    the schema registry does not answer
+    │   ├── WorkerUnavailable      no worker's page answered
     │   └── LeaseExpired           this worker may no longer own the partition: nothing was written
     └── TerminalError              trying again can't help: the record is dead-lettered
         ├── DecodeError            bytes that are no Debezium event
@@ -123,6 +124,13 @@ class RegistryUnavailable(TransientError):
     def __init__(self, url: str, message: str) -> None:
         self.url = url
         super().__init__(f"schema registry {url} is not available: {message}")
+
+
+class WorkerUnavailable(TransientError):
+    """No worker's page answered."""
+
+    def __init__(self, url: str, message: str) -> None:
+        super().__init__(f"no worker answers at {url}: {message}")
 
 
 class LeaseExpired(TransientError):

@@ -26,6 +26,7 @@ COMMANDS = {
     "schema": ("schema", "schema"),
     "init": ("init", "init"),
     "check": ("check", "check"),
+    "top": ("top", "top"),
     "connector": ("connector", "connector"),
     "deadletters": ("deadletters", "deadletters"),
     "quarantine": ("quarantine", "quarantine"),
