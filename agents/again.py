@@ -148,12 +148,12 @@ class Again:
         source = _Source(place[0], place[1], changes[0].offset)
         try:
             mask = self._masking.of(schema)
+            places = await self._places(sent, source, mask.schema if mask else schema)
         except TableRefused as error:
             sent.answers += [
                 letters[change.index].fate(Fate.FAILED, type(error).__name__, str(error)) for change in changes
             ]
             return
-        places = await self._places(sent, source, mask.schema if mask else schema)
         if places is None:
             if self._schemas.history(schema.table).held:  # else it is a matter of moments, and the letters wait
                 message = "the shape of its table waits for a decision, see `parrot schema history`"

@@ -198,10 +198,10 @@ class Changes:
             segment = work.segments[0]
             try:
                 mask = self._masking.of(segment.schema)
+                places = await self._places(work, mask.schema if mask else segment.schema)
             except TableRefused as error:
                 await self._refuse(work, lane, work.segments.popleft().changes, error)
                 continue
-            places = await self._places(work, mask.schema if mask else segment.schema)
             if places is None:
                 work.active_s += time.perf_counter() - started
                 return False

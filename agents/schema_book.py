@@ -11,8 +11,18 @@ from agents.outbox import Outbox
 from agents.schema_history import Missing
 from models import SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
+from parrot_faust.errors import TableRefused
 from parrot_faust.names import Names
-from parrot_faust.schema.history import NOT_MADE, WAITS_BEHIND, SchemaHistory, SchemaSeen, history_of
+from parrot_faust.schema.claims import Claims
+from parrot_faust.schema.history import (
+    NOT_MADE,
+    WAITS_BEHIND,
+    SchemaHistory,
+    SchemaSeen,
+    Terms,
+    history_of,
+    stranger,
+)
 from parrot_faust.schema.layout import Placement
 
 __all__ = ["SchemaBook", "SchemaHistory", "SchemaSeen", "history_of"]
@@ -38,8 +48,18 @@ class SchemaBook:
     A new shape is announced, and nothing of it is written before the table says that it was taken.
     """
 
-    def __init__(self, outbox: Outbox, names: Names, stats: Stats, now_ms: Any) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        names: Names,
+        stats: Stats,
+        now_ms: Any,
+        claims: Claims | None = None,
+        terms: Terms | None = None,
+    ) -> None:
         self._outbox, self._names, self._stats, self._now_ms = outbox, names, stats, now_ms
+        self._claims, self._merging = claims, (terms or Terms()).merging
+        self._claimed: dict[str, list[str]] = {}
         self._histories: Mapping[str, str] = {}
         self._announced: set[tuple[str, str]] = set()
         self._to_tell: set[tuple[str, str]] = set()
@@ -58,15 +78,37 @@ class SchemaBook:
         return self._entry(table)[0]
 
     def places(self, schema: TableSchema, sinks: Iterable[str]) -> Places | None:
-        """Where rows of a shape go in these stores; None while that is not decided."""
+        """Where rows of a shape go in these stores; None while that is not decided.
+
+        Raise TableRefused where they are of another source table than the topic's.
+        """
         history, known = self._entry(schema.table)
         found = known.get(schema.fingerprint)
         if found is None:
             if not history.has(schema):
+                if schema.table not in self._merging and (reason := stranger(history.latest, schema)):
+                    raise TableRefused(schema.table, reason)
                 return None
-            found = known[schema.fingerprint] = history.placements(schema)
+            placed = history.placements(schema)
+            if self._is_claimed(schema.table, placed):
+                return None
+            found = known[schema.fingerprint] = placed
             self._tell(schema, history)
         return found if all(sink in found for sink in sinks) else None
+
+    def _is_claimed(self, table: str, places: Places) -> bool:
+        """Whether an earlier source table has one of these places by the settings there are now, which the history of
+        neither could know when it was taken.
+        """
+        if self._claims is None:
+            return False
+        shapes = {store: place.schema for store, place in places.items() if place is not None}
+        others = self._claims.others(self._histories, table, shapes, earlier=True)
+        if others:
+            self._claimed[table] = [each.told(table) for each in others]
+        else:
+            self._claimed.pop(table, None)
+        return bool(others)
 
     def _entry(self, table: str) -> tuple[SchemaHistory, dict[str, Places]]:
         raw = self._histories.get(table) or ""
@@ -99,7 +141,8 @@ class SchemaBook:
     def held(self) -> dict[str, list[str]]:
         """The tables that wait for a decision, as far as this worker reads them, with the reasons."""
         waiting = ((table, history.held) for table, (_, history, _) in self._known.items())
-        return {table: [reason for each in held for reason in each.reasons] for table, held in waiting if held}
+        found = {table: [reason for each in held for reason in each.reasons] for table, held in waiting if held}
+        return self._claimed | found
 
     def _tell(self, schema: TableSchema, history: SchemaHistory) -> None:
         """Show what became of a shape that this worker has announced."""

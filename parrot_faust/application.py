@@ -33,7 +33,7 @@ from parrot_faust.acting import Acting
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.topics import SourceTopics
-from parrot_faust.errors import ParrotError, SettingsError, SinkUnavailable
+from parrot_faust.errors import ParrotError, SettingsError, SinkUnavailable, TableRefused
 from parrot_faust.kafka import client_options, connection_options, faust_credentials
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.masking import Masking
@@ -41,10 +41,10 @@ from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.observing import Observing
 from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import registry_of
-from parrot_faust.schema import STORES, Terms
+from parrot_faust.schema import STORES, Claims, Terms
 from parrot_faust.schema.history import NOT_MADE
 from parrot_faust.settings import Settings, load, policy_of
-from parrot_faust.sinks.factory import SinkSpec, spec_of
+from parrot_faust.sinks.factory import SinkSpec, namer, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.standing import Standing
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
@@ -115,10 +115,13 @@ class Parts:
         rule_files = {table: rules for table, (_, rules) in found.items()}
         file_names = {table: path.name for table, (path, _) in found.items()}
         self.rules = RuleBook(rule_files, int(time.time() * 1000), log, names=file_names)
-        self.schemas = SchemaBook(self.outbox, self.names, self.stats, lambda: int(time.time() * 1000))
         self.registry = registry_of(settings.source)
         specs = sink_specs(settings)
-        self.terms = Terms(policy_of(settings), tuple(STORES[spec.kind] for spec in specs))
+        self.terms = terms_of(settings, [spec.kind for spec in specs])
+        self.claims = claims_of(settings, specs)
+        self.schemas = SchemaBook(
+            self.outbox, self.names, self.stats, lambda: int(time.time() * 1000), self.claims, self.terms
+        )
         self.processes: dict[str, SinkProcess] = {spec.kind: SinkProcess(spec, spec.kind) for spec in specs}
         self.writers: dict[str, Writer] = {}
         self.changes: Changes | None = None
@@ -545,7 +548,7 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
 
     @app.agent(app.topic(names.schemas, schema=BatchSchema()), name="schema_history")
     async def take_schemas(stream: Any) -> None:
-        await schema_history.keep(stream, schemas, log, parts.terms, parts.missing)
+        await schema_history.keep(stream, schemas, log, parts.terms, parts.missing, parts.claims)
 
     for sink, writer in parts.writers.items():
         _register_writer(app, parts, names, sink, writer)
@@ -598,6 +601,28 @@ def sink_specs(settings: Settings) -> list[SinkSpec]:
             tables = {name: getattr(table, kind) for name, table in settings.tables.items()}
             specs.append(spec_of(kind, section, tables))
     return specs
+
+
+def terms_of(settings: Settings, stores: Iterable[str]) -> Terms:
+    """What decides on the shapes of tables."""
+    merging = frozenset(name for name, table in settings.tables.items() if table.merge)
+    return Terms(policy_of(settings), tuple(STORES[store] for store in stores), merging)
+
+
+def claims_of(settings: Settings, specs: Iterable[SinkSpec]) -> Claims:
+    """What finds out whose a store's table is."""
+    names = {spec.kind: namer(spec) for spec in specs}
+
+    def target(store: str, shape: TableSchema) -> str | None:
+        own = settings.tables.get(shape.table)
+        if store not in names or (own is not None and own.sinks and store not in own.sinks):
+            return None
+        try:
+            return names[store](shape)
+        except TableRefused:  # its rows become dead letters
+            return None
+
+    return Claims(target, lambda table: table in settings.tables and settings.tables[table].merge)
 
 
 @cache

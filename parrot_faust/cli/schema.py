@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from models import StoreShape, TableSchema
-from parrot_faust.application import sink_specs
+from parrot_faust.application import claims_of, sink_specs, terms_of
 from parrot_faust.errors import ParrotError, TableRefused
-from parrot_faust.schema import STORES, SchemaHistory, Terms
+from parrot_faust.schema import STORES, Claims, SchemaHistory
 from parrot_faust.schema.diff import type_text
-from parrot_faust.schema.history import APPROVE, REJECT, SchemaSeen, fold
+from parrot_faust.schema.history import APPROVE, REJECT, SchemaSeen, encoded, fold
 from parrot_faust.schema_desk import Desk, named, run
-from parrot_faust.settings import Settings, load, policy_of
+from parrot_faust.settings import Settings, load
 from parrot_faust.sinks.base import Sink
 from parrot_faust.sinks.factory import build
 
@@ -67,6 +68,22 @@ class TablePlan(msgspec.Struct, frozen=True):
         return bool(self.held or self.error or any(each.statements or each.refused for each in self.stores))
 
 
+@dataclass(slots=True)
+class Whose:
+    """Whose the stores' tables are, those among them that are only planned."""
+
+    claims: Claims
+    histories: dict[str, str]
+
+    def claimed(self, table: str, shape: TableSchema, after: SchemaHistory) -> tuple[str, ...]:
+        """Why rows of a shape can't go where they would; where they can, others can't from now on."""
+        placed = after.placements(shape).items() if after.has(shape) else ()
+        shapes = {store: place.schema for store, place in placed if place is not None}
+        if not (others := self.claims.others(self.histories, table, shapes)):
+            self.histories[table] = encoded(after)
+        return tuple(each.told(table) for each in others)
+
+
 @schema.command()
 @click.argument("table", required=False)
 @_config
@@ -78,8 +95,9 @@ def plan(table: str | None, config: Path | None, as_json: bool) -> None:
     """
     settings = load(config)
     histories, shapes = run(settings, lambda desk: _state(desk, table))
+    whose = Whose(claims_of(settings, sink_specs(settings)), {name: encoded(each) for name, each in histories.items()})
     with _sinks(settings) as sinks:
-        plans = [_plan(settings, sinks, name, histories.get(name), shape) for name, shape in shapes.items()]
+        plans = [_plan(settings, sinks, name, histories.get(name), shape, whose) for name, shape in shapes.items()]
     if as_json:
         _print([msgspec.to_builtins(each) | {"to_do": each.to_do} for each in plans])
     else:
@@ -225,11 +243,13 @@ def _sinks(settings: Settings) -> Iterator[dict[str, Sink]]:
             sink.close()
 
 
-def _plan(settings: Settings, sinks: dict[str, Sink], table: str, known: SchemaHistory | None, shape: Any) -> TablePlan:
+def _plan(
+    settings: Settings, sinks: dict[str, Sink], table: str, known: SchemaHistory | None, shape: Any, whose: Whose
+) -> TablePlan:
     """Decide as the worker would, and ask each store what its table lacks."""
     if not isinstance(shape, TableSchema):
         return TablePlan(table, error=str(shape) if shape else "")
-    terms = Terms(policy_of(settings), tuple(STORES[name] for name in sinks))
+    terms = terms_of(settings, sinks)
     event = SchemaSeen(shape, table, -1, -1, "", (), int(time.time() * 1000))
     after = fold(known or SchemaHistory(None, ()), event, terms)
     if after.held:
@@ -238,6 +258,8 @@ def _plan(settings: Settings, sinks: dict[str, Sink], table: str, known: SchemaH
             held=tuple(reason for each in after.held for reason in each.reasons),
             notes=tuple(f"when approved: {note}" for each in after.held for note in each.notes),
         )
+    if claimed := whose.claimed(table, shape, after):
+        return TablePlan(table, held=claimed)
     settled = settings.tables.get(table)
     chosen = (settled.sinks if settled else ()) or tuple(sinks)
     stores = tuple(_in_store(name, sinks[name], shape, after) for name in chosen)

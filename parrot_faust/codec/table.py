@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
@@ -51,6 +52,10 @@ class Bindings:
             raise TableRefused(
                 self._topic,
                 f"its key has {', '.join(missing)}, but its rows have only {', '.join(names) or 'no columns'}",
+            )
+        if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+            raise TableRefused(
+                self._topic, f"it has more than one column {', '.join(twice)}: their values would be one column's"
             )
         typed = tuple(
             msgspec.structs.replace(column, nullable=False) if column.name in key else column for column in columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parrot_faust.schema.behaviour import Behaviour, Policy, TableChoice
+from parrot_faust.schema.claims import Claims
 from parrot_faust.schema.diff import diff
 from parrot_faust.schema.history import SchemaHistory, SchemaSeen, Terms, history_of
 from parrot_faust.schema.layout import Layout, Placement
@@ -12,6 +13,7 @@ from parrot_faust.schema.stores import STORES, Store
 __all__ = [
     "STORES",
     "Behaviour",
+    "Claims",
     "Layout",
     "Placement",
     "Policy",

@@ -6,6 +6,7 @@ the schema topic, so that all workers see one order of shapes and the same place
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -79,7 +80,9 @@ class SchemaHistory(msgspec.Struct, frozen=True):
         """Whether a shape was taken. One of key columns alone is what some forms of event say of a delete."""
         if schema.fingerprint in self.taken:
             return True
-        return self.latest is not None and self.latest.key == schema.key and len(schema.columns) == len(schema.key)
+        if self.latest is None or self.latest.key != schema.key or len(schema.columns) != len(schema.key):
+            return False
+        return not stranger(self.latest, schema)
 
     @property
     def stalled(self) -> Held | None:
@@ -96,10 +99,43 @@ class SchemaHistory(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What decides on shapes: the behaviours that were chosen, and the stores that each table goes to."""
+    """What decides on shapes: the behaviours that were chosen, the stores that each table goes to, and the tables whose
+    topics may hold rows of source tables that only their topic's name makes one.
+    """
 
     policy: Policy = field(default_factory=Policy)
     stores: tuple[Store, ...] = ()
+    merging: frozenset[str] = frozenset()
+
+
+def origin_of(schema: TableSchema) -> tuple[str, str, str]:
+    """The source table that a shape is of: database, schema and table, as its records say."""
+    return schema.database, schema.namespace, schema.relation
+
+
+def stranger(latest: TableSchema | None, schema: TableSchema) -> str:
+    """Why rows of a shape are not of the table that the topic's are of; empty where they are, or may be.
+
+    Two tables whose names differ only in what a topic's name can't hold are put into one topic by Debezium, unasked.
+    Tables of quite other names come into one topic only when somebody routes them there.
+    """
+    if latest is None or origin_of(latest) == origin_of(schema):
+        return ""
+    if len(schema.columns) == len(schema.key) and schema.relation == schema.table.rpartition(".")[2]:
+        return ""  # a tombstone's, named after its topic because it does not say whose it is
+    names = [".".join(origin_of(each)) for each in (latest, schema)]
+    if _topic_name(names[0]) != _topic_name(names[1]):
+        return ""
+    here, there = (f"{each.namespace}.{each.relation}" for each in (schema, latest))
+    return (
+        f"it is a row of {here}, in a topic whose rows are those of {there}: Debezium gives both one topic, as it "
+        f"writes other letters as _. Rename one, or route it to another topic; if {there} was renamed, say so with "
+        f"`tables.{schema.table}.merge: true`"
+    )
+
+
+def _topic_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)
 
 
 def history_of(raw: str | None) -> SchemaHistory:
@@ -141,7 +177,8 @@ def _shape(history: SchemaHistory, event: SchemaSeen, schema: TableSchema, terms
     missing = [store for store in terms.stores if store.name not in history.layouts]
     if missing and history.taken:
         history = _with_stores(history, missing)
-    if history.has(schema):
+    first = history.latest or (history.held[0].schema if history.held else None)
+    if history.has(schema) or (schema.table not in terms.merging and stranger(first, schema)):
         return history
     first_held = history.held[0].schema.fingerprint if history.held else schema.fingerprint
     if first_held != schema.fingerprint:

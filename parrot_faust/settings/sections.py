@@ -123,7 +123,8 @@ class Table(Section, frozen=True, kw_only=True):
     """What differs for one source table. `key` names key columns where the source has none; `columns` declares types
     for JSON without schema; `sinks` names the stores it goes to, all when it is empty; `mask` says how columns are
     masked before anything leaves the worker (`parrot_faust.masking`); `schema_change` and `schema_change_kinds` say
-    what happens when its shape changes, and go before what is said of all tables.
+    what happens when its shape changes, and go before what is said of all tables; `merge` lets its rows go where those
+    of another source table go.
     """
 
     kudu: KuduTable = KuduTable()
@@ -134,6 +135,7 @@ class Table(Section, frozen=True, kw_only=True):
     mask: dict[str, str | None] = msgspec.field(default_factory=dict)
     schema_change: BehaviourName | None = None
     schema_change_kinds: dict[str, BehaviourName] = msgspec.field(default_factory=dict)
+    merge: bool = False
 
 
 class Batch(Section, frozen=True, kw_only=True):

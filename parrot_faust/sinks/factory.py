@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -45,15 +45,22 @@ def _plain(section: Any) -> dict[str, Any]:
     return plain
 
 
-def target_of(spec: SinkSpec, schema: TableSchema) -> str:
-    """The name that a source table has in a store. Raise TableRefused when the store can't have such a table."""
+def namer(spec: SinkSpec) -> Callable[[TableSchema], str]:
+    """What gives the name that a source table has in a store. It raises TableRefused when the store can't have such a
+    table.
+    """
     if spec.kind == "kudu":
         from parrot_faust.sinks.kudu.settings import KuduSettings
 
-        return msgspec.convert(spec.settings, KuduSettings).target(schema)
+        return msgspec.convert(spec.settings, KuduSettings).target
     from parrot_faust.sinks.hbase.settings import HBaseSettings
 
-    return msgspec.convert(spec.settings, HBaseSettings).target(schema)
+    return msgspec.convert(spec.settings, HBaseSettings).target
+
+
+def target_of(spec: SinkSpec, schema: TableSchema) -> str:
+    """The name that a source table has in a store. Raise TableRefused when the store can't have such a table."""
+    return namer(spec)(schema)
 
 
 def load(spec: SinkSpec) -> None:

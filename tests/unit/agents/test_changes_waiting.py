@@ -152,3 +152,20 @@ async def test_a_delete_that_brings_its_key_alone_is_no_new_shape(world: World) 
     await changes.take(world.batches.of([Record(1, b'{"id": 0}', json.dumps(value).encode())]))
     assert len(world.producer.to(NAMES.schemas)) == 1
     assert world.producer.rows()[-1].values == (0,)
+
+
+async def test_rows_of_another_table_in_the_topic_are_refused_by_name_and_its_own_go_on(world: World) -> None:
+    def of(offset: int, table: str) -> Record:
+        value = json.loads(event(offset).value or b"")
+        value["source"] = {"db": "shop", "schema": "public", "table": table}
+        return Record(offset, event(offset).key, json.dumps(value).encode())
+
+    changes = world.changes()
+    await changes.take(world.batches.of([of(0, "a/b"), of(1, "a:b"), of(2, "a/b")]))
+    await changes.take(world.batches.of([of(3, "a:b")]))
+    await turns(10)
+    assert [row.offset for row in world.producer.rows()] == [0, 2]
+    letters = world.producer.held()
+    assert [(letter.offset, letter.error) for letter in letters] == [(1, "TableRefused"), (3, "TableRefused")]
+    assert "a row of public.a:b, in a topic whose rows are those of public.a/b" in letters[0].message
+    assert world.counts()["dead_lettered"] == 2

@@ -16,7 +16,7 @@ from agents.schema_book import SchemaBook, SchemaSeen, history_of
 from agents.schema_history import keep
 from models import Column, Kind, SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
-from parrot_faust.schema import STORES, Behaviour, Policy, Terms
+from parrot_faust.schema import STORES, Behaviour, Claims, Policy, Terms
 from parrot_faust.schema.history import BYTES_KEPT, EVENTS_KEPT, NOT_MADE
 
 LOG = logging.getLogger("test.schemas")
@@ -282,3 +282,46 @@ async def test_a_shape_that_waits_behind_one_without_a_table_waits_for_its_own_i
         await book.announce_made(missing)
         await flow()
     assert history_of(world.table[TOPIC]).held == ()
+
+
+OTHER = TableSchema.of("shop.archive.orders", ORDERS.columns, ORDERS.key, namespace="archive", relation="orders")
+
+
+def named_alike(store: str, schema: TableSchema) -> str:
+    return f"{schema.relation}{schema.generation}"
+
+
+async def test_a_table_whose_name_in_a_store_is_taken_is_held_and_no_verdict_lets_it_pass(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    claims = Claims(named_alike)
+
+    async def flow() -> None:
+        sent = world.producer.to(NAMES.schemas)
+        world.producer.sent.clear()
+        await keep(Stream(*(each.value for each in sent)), world.table, LOG, world.terms, None, claims)
+
+    book = world.book()
+    await book.seen(ORDERS, BATCH)
+    await book.seen(OTHER, Batches().of([event(3)], topic=OTHER.table))
+    await flow()
+    assert book.places(ORDERS, STORES) is not None, "the first one goes on"
+    assert book.places(OTHER, STORES) is None
+    assert "kudu's table orders1 is that of shop.public.orders" in book.held()[OTHER.table][0]
+    for word, taken in (("approve", False), ("reject", True)):
+        verdict = SchemaSeen(None, OTHER.table, -1, -1, "", (), 7, verdict=word)
+        await keep(Stream(msgspec.json.encode(verdict)), world.table, LOG, world.terms, None, claims)
+        assert (not history_of(world.table[OTHER.table]).held) is taken
+    assert "approve` can't be followed" in caplog.text
+    assert set((book.places(OTHER, STORES) or {}).values()) == {None}, "turned down: its rows become dead letters"
+
+
+async def test_settings_that_bring_two_known_tables_together_hold_the_later_one(world: World) -> None:
+    await world.book().seen(ORDERS, BATCH)
+    await world.book().seen(OTHER, Batches().of([event(3)], topic=OTHER.table))
+    await world.flow()
+    book = SchemaBook(Outbox(world.producer, NAMES), NAMES, world.stats, lambda: 9, Claims(named_alike))
+    book.attach(world.table)
+    found = {each.table: book.places(each, STORES) is not None for each in (ORDERS, OTHER)}
+    assert sorted(found.values()) == [False, True], "of two that were seen in one moment, one"
+    assert list(book.held()) == [table for table, there in found.items() if not there]
