@@ -16,13 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from parrot_faust.cli.letter_tables import at, print_json
+from parrot_faust.cli.rule_files import text_of
 from parrot_faust.errors import ParrotError, RuleError
 from parrot_faust.quality import RuleSet, load
 from parrot_faust.quality.standing import Doing, Happening, RuleCommand, RuleEntry, WorkerReport, decide
 from parrot_faust.rules_desk import RulesDesk, Taken, named, run, state_of, tables_at, who
 from parrot_faust.settings import load as load_settings
 
-LARGEST = 4 << 20  # bytes that are read of a file: a rule file may have less, and is refused by its own limit
 WAIT_S = 15.0
 NOT_TAKEN = 3  # the exit status when the broker has a command and no worker has taken it yet
 
@@ -134,7 +134,7 @@ def _read(files: tuple[Path, ...]) -> list[_Given]:
     errors: list[str] = []
     for file in files:
         try:
-            rules = load(_text(file), str(file))
+            rules = load(text_of(file), str(file))
             if other := given.get(rules.table):
                 text = f"table {rules.table} has rules in {other.file} as well: apply one of them"
                 raise RuleError(text, file=str(file))
@@ -146,19 +146,6 @@ def _read(files: tuple[Path, ...]) -> list[_Given]:
             click.secho(text, fg="red", err=True)
         raise RuleError("nothing is applied, the rules in force stay")
     return list(given.values())
-
-
-def _text(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise RuleError(f"has more than {LARGEST >> 20} MB", file=str(file))
-        return data.decode("utf-8")
-    except OSError as error:
-        raise RuleError(f"can't be read ({error.strerror})", file=str(file)) from None
-    except UnicodeDecodeError as error:
-        raise RuleError(f"is not UTF-8 at byte {error.start}", file=str(file)) from None
 
 
 # -- pause, resume, remove -------------------------------------------------------------------------------------------

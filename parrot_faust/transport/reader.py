@@ -55,6 +55,14 @@ class RecordReader:
             await self._connected()
             return sorted(await self._look_up(topic))
 
+    async def since(self, topic: str, partition: int, at_ms: int) -> int:
+        """The offset of the first record that is not older; the one after the last where all are."""
+        tp = TopicPartition(topic, partition)
+        async with self._turn:
+            _, end = await self._bounds(tp)
+            found = (await (await self._connected()).offsets_for_times({tp: at_ms}))[tp]
+        return end if found is None else int(found.offset)
+
     async def scan(self, topic: str, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
         """Yield the records there are from `first` on and below `end`, in order, as they come."""
         tp = TopicPartition(topic, partition)
