@@ -22,6 +22,7 @@ from parrot_faust.letters.kept import groups
 from parrot_faust.letters.keys import Keys
 from parrot_faust.sinks.factory import target_of
 from parrot_faust.transport.reader import RecordReader
+from parrot_faust.verify.places import places_of
 from parrot_faust.verify.tracing import trace
 from parrot_faust.web.lookups import Lookups
 
@@ -80,7 +81,7 @@ class Observing:
         )
         return {
             "rules": self._rules(table),
-            "targets": self._targets(table),
+            "targets": {store: name for each in self.targets(table) for store, name in each.items()},
             "events": self._events(table),
             "samples": samples or [],
             "letters": letters or [],
@@ -92,10 +93,10 @@ class Observing:
         shape = self._parts.schemas.history(table).latest
         if shape is None:
             return {"key": key, "error": "no shape of the table is known yet"}
-        targets = self._targets(table)
+        targets, without = self.targets(table)
         found, unread = await self.lookups.get(
             ("trace", table, key),
-            lambda: self._aside.run(lambda: trace(self._parts.settings, shape, targets, key)),
+            lambda: self._aside.run(lambda: trace(self._parts.settings, shape, targets, key, without=without)),
             TRACE_FRESH_S,
             patience_s=TRACE_PATIENCE_S,
         )
@@ -136,18 +137,23 @@ class Observing:
             for rule in rules.rules
         ]
 
-    def _targets(self, table: str) -> dict[str, str]:
-        """The table's name in each store."""
-        shape = self._parts.schemas.history(table).latest
-        if shape is None:
-            return {}
-        found = {}
-        for kind in self._parts.sinks_of(table):
+    def targets(self, table: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The name of the table that has the rows now, by store, and of stores without one why."""
+        history = self._parts.schemas.history(table)
+        found: dict[str, str] = {}
+        without: dict[str, str] = {}
+        for kind in self._parts.sinks_of(table) if history.latest is not None else ():
+            assert history.latest is not None
+            places = places_of(history, kind)
+            if places is None:
+                without[kind] = "none with its key, see `parrot schema history`"
+                continue
+            shape = msgspec.structs.replace(history.latest, generation=places.generation)
             try:
                 found[kind] = target_of(self._parts.processes[kind].spec, shape)
             except TableRefused as error:
-                found[kind] = f"none: {error}"
-        return found
+                without[kind] = f"none: {error}"
+        return found, without
 
     def _events(self, table: str) -> list[dict[str, Any]]:
         return [

@@ -11,7 +11,9 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from parrot_faust.cli.lying import history_in, lying
 from parrot_faust.demo import stores
+from parrot_faust.demo.broker import Broker
 from parrot_faust.distribution import Addresses, Local
 from parrot_faust.errors import DistributionError
 
@@ -53,21 +55,28 @@ def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> 
 @click.option("--limit", default=20, show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of rows.")
 def rows(store: str, table: str, key: str | None, limit: int, as_json: bool) -> None:
-    """Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders)."""
-    addresses = Local.here().addresses()
+    """Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders).
+
+    Rows are those of the newest generation of the table; a value that lies in a column of an earlier type names it.
+    """
+    local = Local.here()
+    addresses = local.addresses()
     schema, relation = ["public", *table.split(".")][-2:]
-    target = f"{schema}.{relation}"
+    name = f"{schema}.{relation}"
     with psycopg.connect(**addresses.postgres, autocommit=True, connect_timeout=5) as connection:
         types = stores.columns(connection, relation, schema)
         keys = _key_columns(connection, f'"{schema}"."{relation}"')
     if not types:
-        raise DistributionError(f"the source has no table {target}, so the types of its columns are not known")
+        raise DistributionError(f"the source has no table {name}, so the types of its columns are not known")
+    history = history_in(Broker(addresses.kafka), name) if "kafka" in local.running() else None
+    places = lying(history, store, types)
+    target = places.target(name)
     read = stores.kudu_rows if store == "kudu" else stores.hbase_rows
     if store == "hbase":
         _check_exists(addresses, target)
-    found = read(addresses, target, types, keys)
+    found = read(addresses, target, places.types, keys)
     chosen = [row for identity, row in sorted(found.items()) if key is None or "|".join(map(str, identity)) == key]
-    _show(list(types), chosen[:limit], as_json)
+    _show(list(types), [places.row(row) for row in chosen[:limit]], as_json)
 
 
 def _check_exists(addresses: Addresses, target: str) -> None:

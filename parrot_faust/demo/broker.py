@@ -40,6 +40,10 @@ class Broker:
         """Records in the topics: the sum of end less beginning offsets."""
         return asyncio.run(self._count(topics))
 
+    def names(self) -> list[str]:
+        """The names of all topics."""
+        return asyncio.run(self._names())
+
     def read(self, topic: str, *, contents: bool = False) -> Topic:
         """Read a topic from beginning to end. Deletes' tombstones count as records and are nobody's last change."""
         return asyncio.run(self._read(topic, contents))
@@ -61,6 +65,14 @@ class Broker:
             await admin.close()
         known = {topic["topic"]: len(topic["partitions"]) for topic in described}
         return [TopicPartition(topic, partition) for topic in topics for partition in range(known.get(topic, 0))]
+
+    async def _names(self) -> list[str]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+        await admin.start()
+        try:
+            return sorted(await admin.list_topics())
+        finally:
+            await admin.close()
 
     async def _count(self, topics: list[str]) -> int:
         found = await self._partitions(topics)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -128,9 +129,17 @@ def _reason(store: str, last: Last | None, held: Sequence[Held], taken: bool, wr
 
 
 def trace(
-    settings: Settings, shape: TableSchema, targets: Mapping[str, str], text: str, broker: Broker | None = None
+    settings: Settings,
+    shape: TableSchema,
+    targets: Mapping[str, str],
+    text: str,
+    broker: Broker | None = None,
+    without: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Find out where the row of a key is. Blocks for some seconds. Raise ParrotError where that can't be found out."""
+    """Find out where the row of a key is. Blocks for some seconds. Raise ParrotError where that can't be found out.
+
+    `targets` are the tables that have the rows now, by store; `without` says of other stores why they have none.
+    """
     masked = settings.tables[shape.table].mask if shape.table in settings.tables else {}
     if hidden := [name for name in shape.key if name in masked]:
         raise SettingsError(f"its key column {hidden[0]} is masked")
@@ -151,6 +160,7 @@ def trace(
         writes = {store: broker.ends([names.writes(store)]) for store in targets}
         after = broker.committed(settings.app)
         there = {store: _there(reader, plan, key) for store, reader in readers.items()}
+        there |= {store: f"it has no table for it: {why}" for store, why in without.items()}
     place = (shape.table, last.partition) if last else None
     return {
         "key": text,
