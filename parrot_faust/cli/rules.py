@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models import TableSchema
-from parrot_faust.cli import live_rules, tried_rules
+from parrot_faust.cli import imported_rules, live_rules, tried_rules
 from parrot_faust.codec.registered_table import registered_table
 from parrot_faust.errors import DecodeError, ParrotError, RegistryUnavailable, RuleError, SettingsError
 from parrot_faust.quality import RuleSet, load
@@ -35,7 +35,7 @@ def rules() -> None:
     """Check rule files, test what they say of rows, and say which ones workers judge by."""
 
 
-for _command in (*live_rules.COMMANDS, *tried_rules.COMMANDS):
+for _command in (*live_rules.COMMANDS, *tried_rules.COMMANDS, imported_rules.import_rules):
     rules.add_command(_command)
 
 

@@ -103,6 +103,9 @@ def _change(rule: Rule) -> str:
 def _own(rule: Rule, scope: Scope) -> dict[str, Any]:
     """What is said beside the expectation, where it is not what is usual."""
     own: dict[str, Any] = {}
+    name = short_name(rule.type)
+    if rule.id != (f"{'.'.join(rule.columns)}.{name}" if rule.columns else name):
+        own["id"] = rule.id
     if rule.row_condition:
         own["row_condition"] = rule.row_condition
     if rule.mostly != 1.0:
