@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class PipelineReport:
     """One run. `cpu_s_per_100k` is CPU seconds of each process for 100,000 changes, `memory` bytes of the worker at
-    its greatest, as far as it was looked at; tombstones are not among the changes.
+    its greatest, as far as it was looked at; tombstones are not among the changes. `schema_share` is the part of the
+    worker's and its writers' CPU that goes into knowing the table's shape (`parrot_faust.bench.schema`).
     """
 
     form: str
@@ -95,6 +96,12 @@ class PipelineReport:
     target: int
     met: bool
     machine: str
+    schema_share: float = 0.0
+
+    def with_shapes(self, us: float) -> PipelineReport:
+        """The report with what knowing the shape costs a change, in microseconds."""
+        own = sum(seconds for name, seconds in self.cpu_s_per_100k.items() if name == "worker" or "writer" in name)
+        return replace(self, schema_share=round(us / (own * 10), 5))
 
 
 def measure_pipeline(local: Local, form: str, sinks: list[str], changes: int, say: Say) -> PipelineReport:

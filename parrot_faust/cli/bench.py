@@ -12,12 +12,14 @@ from rich.table import Table
 from parrot_faust.bench.backpressure import measure_backpressure
 from parrot_faust.bench.pipeline import PipelineReport, measure_pipeline
 from parrot_faust.bench.rules import MOST_COMPILE_MS, MOST_US, measure_rules
+from parrot_faust.bench.schema import MOST_SHARE, SchemaReport, measure_schema, steady
 from parrot_faust.bench.takeover import measure_takeover
 from parrot_faust.bench.transport import TransportReport, measure_transport
 from parrot_faust.bench.verify import VerifyReport, measure_verify
 from parrot_faust.distribution import Local
 from parrot_faust.errors import DistributionError
 
+SCHEMA_CHANGES = 20_000  # some seconds
 LABELS = {
     "faust": "Faust's own events, default settings",
     "getmany": "aiokafka getmany",
@@ -80,14 +82,15 @@ def pipeline(changes: int, forms: tuple[str, ...], sinks: tuple[str, ...], round
     local = running("postgres", "kafka", "registry", "connect", *sinks)
     console = Console(stderr=True)
     reports = []
-    with console.status("") as status:
+    with console.status("what knowing a table's shape costs") as status:
+        us = steady(SCHEMA_CHANGES).schema
         for number in range(rounds):
             for form in forms:
 
                 def say(text: str, label: str = f"round {number + 1} of {rounds}, {form}") -> None:
                     status.update(f"{label}: {text}")
 
-                reports.append(measure_pipeline(local, form, list(sinks), changes, say))
+                reports.append(measure_pipeline(local, form, list(sinks), changes, say).with_shapes(us))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(reports)).decode())
     else:
@@ -201,6 +204,30 @@ def takeover(rounds: int, as_json: bool) -> None:
     console.print(report.machine, style="dim")
 
 
+@bench.command(name="schema")
+@click.option("--changes", type=click.IntRange(1_000), default=50_000, show_default=True, help="Changes of a run.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def schema_(changes: int, as_json: bool) -> None:
+    """Measure what knowing a table's shape costs a change, of the agent `changes`. Needs nothing that runs."""
+    with Console(stderr=True).status("") as status:
+        report = measure_schema(changes, status.update)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show_schema(report, Console(highlight=False))
+
+
+def show_schema(report: SchemaReport, console: Console) -> None:
+    """Print a line a case, and what its cost is made of."""
+    parts = list(next(iter(report.costs.values())).parts)
+    table = Table("a table", "µs a change", "of it shapes", "share", *parts, box=None, header_style="dim")
+    for name, cost in report.costs.items():
+        each = (f"{cost.parts[part]:.3f}" for part in parts)
+        table.add_row(name, f"{cost.whole:.2f}", f"{cost.schema:.3f}", f"{cost.share:.2%}", *each)
+    console.print(table)
+    console.print(f"`parrot bench pipeline` has its share of a worker and its writers; {report.machine}", style="dim")
+
+
 def running(*components: str) -> Local:
     """The local distribution. Raise DistributionError when one of these is down."""
     local = Local.here()
@@ -231,6 +258,13 @@ def show_pipeline(reports: list[PipelineReport], console: Console) -> None:
         costs.add_row(name, *(f"{report.cpu_s_per_100k[name]:.2f}" for report in reports))
     console.print(costs)
     first = reports[0]
+    shares = ", ".join(f"{report.schema_share:.2%}" for report in reports)
+    below = all(report.schema_share < MOST_SHARE for report in reports)
+    console.print(
+        f"{mark(below)} knowing the table's shape takes {shares} of the worker's and writers' CPU (wanted less than "
+        f"{MOST_SHARE:.0%})",
+        highlight=False,
+    )
     console.print(
         f"{first.changes:,} changes of ten columns, ten rules, into {' and '.join(first.sinks)}; {first.machine}",
         style="dim",

@@ -34,16 +34,19 @@ class Bindings:
         self._topic, self._intern = topic, intern
         self._known: dict[tuple[int, tuple[str, ...], Origin], Binding] = {}
         self.latest: Binding | None = None
+        self._place: tuple[int, tuple[str, ...], Origin] | None = None
 
     def binding(self, columns: tuple[Column, ...], key: tuple[str, ...], origin: Origin) -> Binding:
         """The binding for rows of `columns` identified by `key`. Raise TableRefused when the row lacks a key column."""
         place = (id(columns), key, origin)
+        if place == self._place and self.latest is not None:  # nearly always, and no hash is made
+            return self.latest
         binding = self._known.get(place)
         if binding is None:
             if len(self._known) >= _MAX_BINDINGS:
                 self._known.clear()
             binding = self._known[place] = self._bind(columns, key, origin)
-        self.latest = binding
+        self.latest, self._place = binding, place
         return binding
 
     def _bind(self, columns: tuple[Column, ...], key: tuple[str, ...], origin: Origin) -> Binding:

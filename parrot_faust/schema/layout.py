@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
@@ -143,18 +145,24 @@ def _named(column: Column, name: str) -> Column:
 
 
 def _taker(active: list[int], rest: list[int | None], late: list[int]) -> Callable[[Row], Row]:
-    nulls = (None,) * len(rest)
+    """What brings a row to the store's columns. It runs for every row of a table that has changed."""
+    nulls, sources, always = (None,) * len(rest), (*active, *rest), tuple(late)
+    pick = _picker(active)
 
     def take(row: Row) -> Row:
         if row.op == RowOp.DELETE:
             return row
-        values = row.values
-        unset = list(late)
-        if row.unset:  # a value that was not touched may be in any of the column's places: all are left
-            sources = (*active, *rest)
-            unset += [place for place, position in enumerate(sources) if position in row.unset]
-        return Row(
-            row.offset, row.version, row.op, (*[values[index] for index in active], *nulls), tuple(sorted(unset))
-        )
+        if not row.unset:
+            return Row(row.offset, row.version, row.op, pick(row.values) + nulls, always)
+        # A value that was not touched may be in any of the column's places: all are left.
+        untouched = [place for place, position in enumerate(sources) if position in row.unset]
+        return Row(row.offset, row.version, row.op, pick(row.values) + nulls, tuple(sorted({*late, *untouched})))
 
     return take
+
+
+def _picker(places: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """The values at places, as a tuple also where there is one or none."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple(values[place] for place in places)

@@ -43,6 +43,7 @@ README_COMMANDS = {
     ".venv/bin/parrot verify --repair": "tests/integration/test_verify.py",
     ".venv/bin/parrot bench verify": "tests/integration/test_verify.py",
     ".venv/bin/parrot bench transport": "tests/integration/test_bench_transport.py",
+    ".venv/bin/parrot bench schema": "tests/unit/bench/test_schema_bench.py",
     ".venv/bin/parrot bench pipeline": "test_the_pipeline_s_bench_applies_everything_it_measures",
 }
 
