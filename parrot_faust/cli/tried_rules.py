@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import msgspec
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,7 +21,7 @@ from models import TableSchema
 from parrot_faust.cli.letter_tables import at, print_json
 from parrot_faust.cli.rule_files import text_of
 from parrot_faust.cli.span import Bar, span_options
-from parrot_faust.errors import ParrotError, RuleError, TableRefused
+from parrot_faust.errors import BrokerUnavailable, ParrotError, RuleError, TableRefused
 from parrot_faust.masking import Masking
 from parrot_faust.quality import RuleSet, load
 from parrot_faust.quality.profile import Profile
@@ -59,10 +60,7 @@ def backtest(file: Path, span: Span, as_json: bool) -> None:
 
 
 async def _backtest(settings: Settings, rules: RuleSet, span: Span) -> dict[str, Any]:
-    async with RulesDesk(settings) as desk:
-        entry = (await desk.entries()).get(rules.table)
-    state = state_of(entry) if entry else "none"
-    active = RuleSet.from_json(entry.rules) if entry and state == "in force" else None
+    state, active = await _in_force(settings, rules.table)
     masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
     masked = frozenset(masking.columns(rules.table))
     shown = _shown(masking) if masked else as_they_are
@@ -82,6 +80,20 @@ async def _backtest(settings: Settings, rules: RuleSet, span: Span) -> dict[str,
     whole = span.since_ms is None and span.last is None
     cut_ms = 0 if whole or not firsts else max(firsts.values())
     return _report(trial, trial.results(began_ms, cut_ms), recent, state)
+
+
+async def _in_force(settings: Settings, table: str) -> tuple[str, RuleSet | None]:
+    """How things stand with a table's rules, by the workers' table, and the set that they judge by."""
+    try:
+        async with RulesDesk(settings) as desk:
+            entry = (await desk.entries()).get(table)
+        state = state_of(entry) if entry else "none"
+        return state, RuleSet.from_json(entry.rules) if entry and state == "in force" else None
+    except (KafkaError, OSError) as error:
+        reason = str(error) or type(error).__name__
+        raise BrokerUnavailable(f"{', '.join(settings.brokers)}: {reason}") from error
+    except ValueError as error:
+        raise ParrotError(f"the rules in force can't be read: {error}") from None
 
 
 def _shown(masking: Masking) -> Callable[[TableSchema], Shown]:

@@ -23,8 +23,8 @@ def pair_greater(kwargs: Kwargs, kinds: Kinds) -> Check:
     """The first is greater than the second, or equal where `or_equal` says so; a null is neither."""
     alike(kinds[0], kinds[1])
     if kwargs.get("or_equal"):
-        return lambda a, b: a is not None and b is not None and bool(a >= b)
-    return lambda a, b: a is not None and b is not None and bool(a > b)
+        return lambda a, b: not (is_null(a) or is_null(b)) and bool(a >= b)
+    return lambda a, b: not (is_null(a) or is_null(b)) and bool(a > b)
 
 
 def pair_in_set(kwargs: Kwargs, kinds: Kinds) -> Check:

@@ -328,7 +328,7 @@ class Steps:
     def extend(self, rows: int, present: Sequence[Any]) -> None:  # noqa: ARG002 - nulls do not count
         if not present:
             return
-        wrong = sum(not self.in_order(now - was, 0) for was, now in pairwise(present))
+        wrong = sum(self._wrong(was, now) for was, now in pairwise(present))
         ends = [float(one) if isinstance(one, Decimal) else one for one in (present[0], present[-1])]
         self._join(self.partition, [len(present), wrong, *ends])
 
@@ -342,8 +342,12 @@ class Steps:
             self.runs[partition] = list(run)
         else:
             known[0] += run[0]
-            known[1] += run[1] + (not self.in_order(run[2] - known[3], 0))
+            known[1] += run[1] + self._wrong(known[3], run[2])
             known[3] = run[3]
+
+    def _wrong(self, was: Any, now: Any) -> bool:
+        step = now - was
+        return step == step and not self.in_order(step, 0)  # between equal infinities there is no step
 
     def packed(self) -> Any:
         return [[partition, *run[:2], *map(_sendable, run[2:])] for partition, run in self.runs.items()]

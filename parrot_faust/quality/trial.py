@@ -22,7 +22,7 @@ from parrot_faust.quality.trial_windows import WindowTrial
 SAMPLES = 3
 TRIES = 200  # failures of a rule that are looked at for samples with other values
 TIMED = 20_000  # changes that each rule's time is measured on
-SLICE = 500  # of these, so many of each run: all partitions and shapes have a part
+SLICE = 500  # of these, so many of each run, from all over it: partitions, shapes and operations have a part
 LONGEST = 80  # characters of a value that is shown
 HELD = (Action.DROP, Action.QUARANTINE, Action.FAIL)
 _REPAIRS = (Action.DEFAULT, Action.NULL)
@@ -244,7 +244,7 @@ class _Costs:
     ) -> None:
         if self._all >= TIMED:
             return
-        part = changes[:SLICE]
+        part = changes[:: -(-len(changes) // SLICE) or 1]
         for name, scan in self._of(compiled, schema).items():
             began = clock()
             scan(part)

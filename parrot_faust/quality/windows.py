@@ -134,7 +134,13 @@ def _most_common(rule: Rule, tally: Values, _: Any) -> tuple[bool, Any]:
     return holds, shown[:_SHOWN]
 
 
+def _count_unique(rule: Rule, tally: Values, _: Any) -> tuple[bool, Any]:
+    tally.refuse_collections(tally.others)
+    return _within(rule, tally.distinct)
+
+
 def _share_unique(rule: Rule, tally: Values, _: Any) -> tuple[bool, Any]:
+    tally.refuse_collections(tally.others)
     return _within(rule, min(1.0, tally.distinct / tally.count) if tally.count else 0)
 
 
@@ -163,7 +169,7 @@ _FAMILIES: dict[str, tuple[type[Any], _Judge]] = {
     "expect_column_stdev_to_be_between": (Numbers, lambda rule, tally, _: _within(rule, tally.deviation)),
     "expect_column_median_to_be_between": (Ranks, lambda rule, tally, kind: _within(rule, tally.median(), kind)),
     "expect_column_quantile_values_to_be_between": (Ranks, _quantiles),
-    "expect_column_unique_value_count_to_be_between": (Values, lambda rule, tally, _: _within(rule, tally.distinct)),
+    "expect_column_unique_value_count_to_be_between": (Values, _count_unique),
     "expect_column_proportion_of_unique_values_to_be_between": (Values, _share_unique),
     "expect_column_proportion_of_non_null_values_to_be_between": (Rows, _share_present),
     "expect_column_distinct_values_to_be_in_set": (Values, _subset),

@@ -38,6 +38,46 @@ def rules(worker: Worker, *arguments: str) -> tuple[int, Any, str]:
     return done.exit_code, json.loads(done.stdout) if done.stdout else None, f"{done.stderr}{done.exception or ''}"
 
 
+def made(worker: Worker, *arguments: str) -> None:
+    """Run a command of `parrot rules` that writes a file."""
+    done = CliRunner().invoke(commands, arguments, env={"PARROT_CONFIG": str(worker.settings)})
+    assert done.exit_code == 0, f"{done.output}{done.exception or ''}"
+
+
+def try_on_what_has_been(run: Pipeline, worker: Worker, flow: Flow, in_force: str) -> None:
+    """Beside loose rules, which hold back nothing of what came: strict ones, proposed ones, and those of a suite."""
+    topic, events = run.topic("goods"), flow.sent
+    ours = [f"{run.app}.rules", f"{run.app}-rules-changelog", f"{run.app}.quarantine.{topic}", f"{run.app}.tallies"]
+    records = run.broker.count(ours)
+    run.broker.produce(topic, b"\xff rubbish", key=b"x")
+    strict, proposed, taken = (run.folder / f"{name}.yaml" for name in ("strict", "proposed", "taken"))
+    strict.write_text(f"table: {topic}\n{STRICT}")
+    for span in (("--from-beginning",), ("--since", "1h"), ("--last", "1000000")):
+        status, tried, errors = rules(worker, "backtest", str(strict), *span)
+        assert (status, tried["events"], tried["undecodable"]) == (0, events, {"DecodeError": 1}), errors
+        assert (tried["now"]["version"], tried["rows"]["newly_held"]) == (in_force, events - 4)
+        (one,) = tried["rules"]
+        assert (one["failed"], one["of"], one["now"], len(one["samples"])) == (events - 4, events, 0, 3)
+        assert one["us"] >= 0
+    assert 4 <= rules(worker, "backtest", str(strict), "--last", "8")[1]["events"] <= 8
+
+    made(worker, "suggest", "goods", "--last", "1000000", "--to", str(proposed))
+    status, (checked,), errors = rules(worker, "check", str(proposed))
+    assert (status, checked["columns_checked"]) == (0, True), errors
+    tried = rules(worker, "backtest", str(proposed), "--from-beginning")[1]
+    assert {one["rule"]: one["failed"] for one in tried["rules"] if one["action"] != "gone"} == dict.fromkeys(
+        ("id.not_be_null", "id.be_of_type", "id.be_between", "n.not_be_null", "n.be_of_type", "n.be_in_set"), 0
+    )
+
+    suite = run.folder / "suite.json"
+    low = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "n", "min_value": 2}}
+    suite.write_text(json.dumps({"name": "goods", "meta": {"table": topic}, "expectations": [low]}))
+    made(worker, "import", str(suite), "--to", str(taken))
+    (one,) = rules(worker, "backtest", str(taken), "--from-beginning")[1]["rules"]
+    assert (one["rule"], one["failed"]) == ("n.be_between", 4)
+    assert run.broker.count(ours) == records > 0, "nothing is written"
+
+
 @contextmanager
 def flowing(flow: Flow) -> Iterator[None]:
     """Rows that only the loose rules let pass, some in each partition, as long as the block lasts."""
@@ -86,6 +126,7 @@ def test_a_looser_set_counts_in_both_workers_at_once_and_outlives_them(run: Pipe
         sent = flow.sent
         eventually(lambda: flow.partitions_of(identity for identity in stored() if identity >= sent) == {0, 1, 2, 3})
     assert eventually(lambda: judging(applied["version"], 2))
+    try_on_what_has_been(run, first, flow, applied["version"])
 
     # The registry does not know the table, its topic does.
     unfit = run.folder / "unfit.yaml"
