@@ -57,11 +57,10 @@ class Claims:
         wanted = [(store, name) for store, shape in shapes.items() if (name := self._target(store, shape))]
         own = _since(history_of(histories.get(table)), table) if earlier else None
         found = []
-        for other in list(histories):
-            if other == table:
-                continue
-            claims = self._of(other, histories[other])
-            found += [claim for each in wanted if (claim := claims.get(each)) and (own is None or claim.since < own)]
+        for other, raw in histories.items():  # a table of Faust's gives all at once in a thousandth of the time
+            if other != table:
+                claims = self._of(other, raw)
+                found += [one for each in wanted if (one := claims.get(each)) and (own is None or one.since < own)]
         return found
 
     def _of(self, table: str, raw: str) -> dict[tuple[str, str], Claim]:
