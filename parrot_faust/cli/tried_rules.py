@@ -132,12 +132,17 @@ def _show(report: dict[str, Any]) -> None:
     when = f", from {report['first_at']} to {report['last_at']}" if report["events"] else ""
     console.print(
         f"{escape(report['table'])}: {report['events']:,} events of {report['partitions']} partitions{when}\n"
-        f"version {report['version']} against {against}; nothing was written"
+        f"version {report['version']} against {against}; nothing was written",
+        soft_wrap=True,
     )
     for error, count in report["undecodable"].items():
-        console.print(f"[yellow]{count:,} records could not be decoded ({error}): no rule was asked about them[/]")
+        console.print(
+            f"[yellow]{count:,} records could not be decoded ({error}): no rule was asked about them[/]", soft_wrap=True
+        )
     if left := report["windows_left_out"]:
-        console.print(f"[yellow]{left:,} windows were too many values to keep: the oldest are not judged[/]")
+        console.print(
+            f"[yellow]{left:,} windows were too many values to keep: the oldest are not judged[/]", soft_wrap=True
+        )
     shown = Table("rule", "would fail", "of", "share", "now", "change", "action", "µs/event", box=None)
     shown.header_style = "dim"
     for column in shown.columns[1:6] + shown.columns[7:]:
@@ -148,13 +153,18 @@ def _show(report: dict[str, Any]) -> None:
         console.print(shown)
     for one in report["rules"]:
         if one["suspended"]:
-            console.print(f"[yellow]{escape(one['rule'])} would be suspended: {escape(one['suspended'])}[/]")
+            console.print(
+                f"[yellow]{escape(one['rule'])} would be suspended: {escape(one['suspended'])}[/]", soft_wrap=True
+            )
         for sample in one["samples"]:
             where = f"{sample['address']} {sample['key']}"
-            console.print(f"  {escape(one['rule'])}: [dim]{escape(where)}:[/] {escape(sample['reason'])}")
+            console.print(
+                f"  {escape(one['rule'])}: [dim]{escape(where)}:[/] {escape(sample['reason'])}", soft_wrap=True
+            )
     console.print(
         f"{rows['held']:,} rows would be held back, {rows['held_now']:,} are by what is in force: "
-        f"{rows['newly_held']:,} only then, {rows['let_through']:,} only now"
+        f"{rows['newly_held']:,} only then, {rows['let_through']:,} only now",
+        soft_wrap=True,
     )
 
 
