@@ -135,7 +135,8 @@ def stranger(latest: TableSchema | None, schema: TableSchema) -> str:
 
 
 def _topic_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text)
+    """As Debezium writes it in a topic's name: an underscore for each of Java's characters that it can't have."""
+    return re.sub(r"[^A-Za-z0-9._-]", lambda match: "__" if ord(match[0]) > 0xFFFF else "_", text)
 
 
 def history_of(raw: str | None) -> SchemaHistory:

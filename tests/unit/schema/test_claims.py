@@ -103,6 +103,7 @@ def test_a_table_that_is_to_be_merged_has_no_rivals() -> None:
         (shape(TOPIC, "a/b"), shape(TOPIC, "a/b", ("id", "note")), False),
         (shape(TOPIC, "a/b"), shape(TOPIC, "a:b"), True),
         (shape(TOPIC, "a_b"), shape(TOPIC, "a b"), True),
+        (shape("p.public.a__", "a__"), shape("p.public.a__", "a\N{PARROT}"), True),
         (shape("p.public.orders", "orders_1"), shape("p.public.orders", "orders_2"), False),
         (shape("p.public.orders", database="one"), shape("p.public.orders", database="two"), False),
         (shape(TOPIC, "a/b"), key_alone("a_b"), False),
