@@ -13,6 +13,7 @@ from parrot_faust.bench.backpressure import measure_backpressure
 from parrot_faust.bench.pipeline import PipelineReport, measure_pipeline
 from parrot_faust.bench.rules import MOST_COMPILE_MS, MOST_US, measure_rules
 from parrot_faust.bench.schema import MOST_SHARE, SchemaReport, measure_schema, steady
+from parrot_faust.bench.tables import FEW, TablesReport, measure_tables
 from parrot_faust.bench.takeover import measure_takeover
 from parrot_faust.bench.transport import TransportReport, measure_transport
 from parrot_faust.bench.verify import VerifyReport, measure_verify
@@ -226,6 +227,45 @@ def show_schema(report: SchemaReport, console: Console) -> None:
         table.add_row(name, f"{cost.whole:.2f}", f"{cost.schema:.3f}", f"{cost.share:.2%}", *each)
     console.print(table)
     console.print(f"`parrot bench pipeline` has its share of a worker and its writers; {report.machine}", style="dim")
+
+
+@bench.command()
+@click.option("--tables", "count", type=click.IntRange(FEW + 1), default=500, show_default=True, help="How many.")
+@click.option(
+    "--sink", "sinks", type=click.Choice(["kudu", "hbase"]), multiple=True, default=["kudu", "hbase"], show_default=True
+)
+@click.option(
+    "--buckets",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Hash partitions of each table in Kudu, where a tablet server is to have 2,000 tablets at most.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def tables(count: int, sinks: tuple[str, ...], buckets: int, as_json: bool) -> None:
+    """Measure a worker's start on many new tables, one row each, and the memory that a table takes."""
+    local = running("kafka", *sinks)
+    with Console(stderr=True).status("") as status:
+        report = measure_tables(local, list(sinks), count, buckets, status.update)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show_tables(report, Console(highlight=False))
+
+
+def show_tables(report: TablesReport, console: Console) -> None:
+    """Print how long it took, how far it was when, and the memory of each process."""
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.stages.items())
+    console.print(
+        f"{mark(report.met)} {report.tables:,} new tables have their first row in {' and '.join(report.sinks)} after "
+        f"{report.seconds:.1f} s (wanted {report.target:g} s): {stages}"
+    )
+    console.print(f"started again, the tables being there: {report.again:.1f} s")
+    table = Table("memory", f"{report.tables:,} tables", "each beyond the first few", box=None, header_style="dim")
+    for name, size in report.memory.items():
+        table.add_row(name, f"{size / 1e6:.0f} MB", f"{report.per_table[name] / 1e3:.0f} kB")
+    console.print(table)
+    console.print(f"{report.buckets} hash partitions in Kudu; {report.machine}", style="dim")
 
 
 def running(*components: str) -> Local:
