@@ -38,6 +38,7 @@ README_COMMANDS = {
     ),
     "export PARROT_SOURCE_PASSWORD=secret": "tests/integration/test_init.py",
     ".venv/bin/parrot connector create mine connector.json": "tests/integration/test_init.py",
+    ".venv/bin/parrot check": "tests/integration/test_init.py",
     ".venv/bin/faust -A parrot_faust worker": "tests/integration/test_pipeline.py",
     ".venv/bin/parrot verify": "tests/integration/test_verify.py",
     ".venv/bin/parrot verify --repair": "tests/integration/test_verify.py",
