@@ -112,6 +112,7 @@ class _Work:
     pending: list[Awaitable[Any]] = field(default_factory=list)
     outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    asked: bool = False
 
     def settle(self, outcome: Outcome, offset: int) -> None:
         self.outcomes.setdefault(outcome, []).append(offset)
@@ -249,6 +250,9 @@ class Changes:
         places = self._schemas.places(schema, sinks)
         if places is None and (announcement := await self._schemas.seen(schema, work.batch, sinks)):
             work.pending.append(announcement)
+            if work.asked:
+                self._log.warning("%s: nobody has decided on its shape for a while; asking again", schema.table)
+            work.asked = True
             self._tell_of_losses(schema)
             places = self._schemas.places(schema, sinks)
         return places

@@ -25,6 +25,9 @@ from parrot_faust.schema.history import (
 )
 from parrot_faust.schema.layout import Placement
 
+#: An announcement that nobody has answered is made again after this long: whoever had taken it may have died with it.
+ASK_AGAIN_MS = 10_000
+
 __all__ = ["SchemaBook", "SchemaHistory", "SchemaSeen", "history_of"]
 
 #: Where rows of a shape go, by store; None where a store has no table for them.
@@ -61,7 +64,7 @@ class SchemaBook:
         self._claims, self._merging = claims, (terms or Terms()).merging
         self._claimed: dict[str, list[str]] = {}
         self._histories: Mapping[str, str] = {}
-        self._announced: set[tuple[str, str]] = set()
+        self._announced: dict[tuple[str, str], int] = {}  # when, in ms
         self._to_tell: set[tuple[str, str]] = set()
         self._known: dict[str, tuple[str, SchemaHistory, dict[str, Places]]] = {}
 
@@ -118,15 +121,22 @@ class SchemaBook:
         return entry[1], entry[2]
 
     async def seen(self, schema: TableSchema, batch: SeenIn, sinks: Iterable[str] = ()) -> Awaitable[Any] | None:
-        """Announce a shape that is not decided on, once; return the announcement's confirmation."""
-        key = (schema.table, schema.fingerprint)
-        if key in self._announced or self.places(schema, sinks) is not None:
+        """Announce a shape that is neither decided on nor held, and again after a while without an answer; return the
+        announcement's confirmation.
+        """
+        key, now_ms = (schema.table, schema.fingerprint), self._now_ms()
+        if self.places(schema, sinks) is not None:
             return None
-        self._announced.add(key)
+        if (before := self._announced.get(key)) is not None and not (
+            abs(now_ms - before) >= ASK_AGAIN_MS and self._unanswered(schema)
+        ):
+            return None
+        self._announced[key] = now_ms
         self._to_tell.add(key)
-        return await self._announce(
-            SchemaSeen(schema, batch.topic, batch.partition, batch.first, "", (), self._now_ms())
-        )
+        return await self._announce(SchemaSeen(schema, batch.topic, batch.partition, batch.first, "", (), now_ms))
+
+    def _unanswered(self, schema: TableSchema) -> bool:
+        return all(each.schema.fingerprint != schema.fingerprint for each in self.history(schema.table).held)
 
     async def announce_made(self, missing: Missing) -> None:
         """Announce again the shapes that waited for their tables, where these are there now."""

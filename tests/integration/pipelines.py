@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -160,8 +161,17 @@ class Pipeline:
             try:
                 eventually(check, timeout_s)
             except AssertionError:
+                self.tell()
                 assert self.store(store, table, *key) == self.source(table, *key), store
         return self.source(table, *key)
+
+    def tell(self) -> None:
+        """Print what the workers say of themselves, for whoever has to find out why a test has waited in vain."""
+        for worker in self.workers:
+            if worker.running:
+                view = worker.stats()
+                names = ("sources", "sinks", "waiting", "held_tables", "queues", "partitions")
+                print(f"worker {view['worker']}: {json.dumps({name: view.get(name) for name in names})}")  # noqa: T201
 
     # -- topics ------------------------------------------------------------------------------------------------------
 

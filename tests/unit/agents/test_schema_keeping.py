@@ -12,7 +12,7 @@ import pytest
 from agent_stubs import NAMES, ORDERS, TOPIC, Batches, Producer, event
 
 from agents.outbox import Outbox
-from agents.schema_book import SchemaBook, SchemaSeen, history_of
+from agents.schema_book import ASK_AGAIN_MS, SchemaBook, SchemaSeen, history_of
 from agents.schema_history import keep
 from models import Column, Kind, SchemaChange, TableSchema
 from parrot_faust.delivery.stats import Stats
@@ -45,10 +45,11 @@ class World:
         self.producer = Producer()
         self.table: dict[str, str] = {}
         self.stats = Stats(lambda: 1.0)
+        self.now_ms = 5
 
     def book(self) -> SchemaBook:
         """As a worker that has just started has it."""
-        made = SchemaBook(Outbox(self.producer, NAMES), NAMES, self.stats, lambda: 5)
+        made = SchemaBook(Outbox(self.producer, NAMES), NAMES, self.stats, lambda: self.now_ms)
         made.attach(self.table)
         return made
 
@@ -134,6 +135,34 @@ async def test_the_confirmation_of_an_announcement_is_handed_back(world: World) 
     confirmation = await book.seen(ORDERS, BATCH)
     assert confirmation is world.producer.sent[0].confirmation
     assert await book.seen(ORDERS, BATCH) is None
+
+
+async def test_an_announcement_that_nobody_answers_is_made_again_and_counts_once(world: World) -> None:
+    book = world.book()
+    await book.seen(ORDERS, BATCH)
+    world.now_ms += ASK_AGAIN_MS - 1
+    assert await book.seen(ORDERS, BATCH) is None
+    world.now_ms += 1
+    await book.seen(ORDERS, BATCH)
+    assert len(await world.flow()) == 2
+    assert len(history_of(world.table[TOPIC]).events) == 1
+    world.now_ms -= 10 * ASK_AGAIN_MS  # a clock that was set back does not keep it from asking
+    await book.seen(WIDER, BATCH)
+    world.now_ms -= ASK_AGAIN_MS
+    await book.seen(WIDER, BATCH)
+    assert len(await world.flow()) == 2
+
+
+async def test_a_shape_that_is_held_is_not_announced_again(world: World) -> None:
+    world.terms = Terms(Policy(Behaviour.REVIEW), tuple(STORES.values()))
+    book = world.book()
+    await book.seen(ORDERS, BATCH)
+    await world.flow()
+    await book.seen(WIDER, BATCH)
+    await world.flow()
+    assert history_of(world.table[TOPIC]).held
+    world.now_ms += 10 * ASK_AGAIN_MS
+    assert await book.seen(WIDER, BATCH) is None
 
 
 async def test_a_worker_that_starts_again_announces_nothing_that_is_known(world: World) -> None:
