@@ -58,6 +58,8 @@ from parrot_faust.windowing import Windowing
 
 log = logging.getLogger("parrot")
 
+#: How old the consumer's view of topics and partitions may be: what it has missed is nobody's until it looks again.
+METADATA_AGE_MS = 10_000
 FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in within a few of these
 FIND_TABLES_S = 3.0  # how often it is looked whether a table that others are to make is there
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
@@ -169,6 +171,7 @@ class Parts:
         known = await self.admin.ensure(
             [
                 *writes,
+                *self._changelogs(),
                 TopicPlan(names.held, settings.topics.partitions, for_ever),
                 TopicPlan(
                     names.images,
@@ -192,6 +195,19 @@ class Parts:
         self.source_channel.topics = [*self.source_channel.topics, *self.sources]
         await asyncio.gather(*(process.start() for process in self.processes.values()))
         self._announce()
+
+    def _changelogs(self) -> list[TopicPlan]:
+        """The tables' changelogs. Faust makes them too, but a moment before it joins the group: a topic that its client
+        does not see yet is then nobody's, and the worker would wait for it without a word.
+        """
+        return [
+            TopicPlan(
+                table.changelog_topic.get_topic_name(),
+                table.partitions,
+                {"cleanup.policy": "compact", **(table.extra_topic_configs or {})},
+            )
+            for table in self.app.tables.values()
+        ]
 
     async def find_topics(self) -> list[str]:
         """The source topics there are now: those the pattern matches, but for Debezium's own and this app's."""
@@ -476,6 +492,7 @@ def create_app(settings: Settings) -> ParrotApp:
         broker_rebalance_timeout=30.0,
         broker_max_poll_interval=MAX_POLL_INTERVAL_S,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_AGE_MS,
         consumer_max_fetch_size=batch.bytes,
         producer_compression_type="lz4",
         producer_max_request_size=LARGEST_MESSAGE,

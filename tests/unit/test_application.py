@@ -260,3 +260,10 @@ async def test_a_worker_ends_though_nobody_answers_its_last_commit(
     async with asyncio.timeout(10):
         await app.parts.finish()
     assert "could not be committed" in caplog.text
+
+
+def test_the_tables_changelogs_are_made_before_the_group_is_joined(app: ParrotApp) -> None:
+    plans = {plan.name: plan for plan in app.parts._changelogs()}
+    assert set(plans) == {f"unit-{table}-changelog" for table in ("rules", "schemas", "windows", "breakers")}
+    assert all(plan.config["cleanup.policy"] == "compact" and plan.partitions >= 1 for plan in plans.values())
+    assert plans["unit-windows-changelog"].config["max.message.bytes"] == str(16 << 20)
