@@ -67,7 +67,8 @@ async def _apply(desk: RulesDesk, one: _Given, known: RuleEntry | None, by: str,
     except ValueError as error:
         raise RuleError(str(error), file=str(one.file)) from None
     if decision.entry is None:
-        return {"table": table, "version": version, "changed": False, "taken": True, "workers": {}, "silent": []}
+        same = {"done": False, "changed": False, "taken": True, "workers": {}, "silent": []}
+        return {"table": table, "version": version, **same}
     await desk.send(command)
     taken = await desk.taken(table, lambda entry: entry.version == version and bool(entry.rules), wait_s)
     known_tables = tables_at(await desk.reports())
@@ -83,7 +84,7 @@ def _result(
         "table": command.table,
         "version": version,
         "before": before.version if before and before.rules else None,
-        "changed": True,
+        "done": True,
         "taken": taken.entry is not None,
         "paused": bool(taken.entry and taken.entry.paused),
         "waiting": waiting,
@@ -105,7 +106,7 @@ def _tell(results: list[dict[str, Any]], as_json: bool) -> None:
 
 def _tell_one(result: dict[str, Any]) -> None:
     table, version = result["table"], result["version"]
-    if not result["changed"]:
+    if not result["done"]:
         click.echo(f"= {table}: version {version} is in force already, nothing changes")
         return
     if not result["taken"]:
@@ -167,7 +168,7 @@ def _command(doing: Doing, text: str, wait_s: float, as_json: bool) -> None:
         command = RuleCommand(table, doing, int(time.time() * 1000), who())
         decision = decide(known[table], command)
         if decision.entry is None:
-            return {"table": table, "changed": False, "taken": True, "version": known[table].version}
+            return {"table": table, "done": False, "changed": False, "taken": True, "version": known[table].version}
         await desk.send(command)
         taken = await desk.taken(table, wanted[doing], wait_s)
         return _result(taken, command, decision.entry.version, waiting=False, before=known[table])
@@ -175,7 +176,7 @@ def _command(doing: Doing, text: str, wait_s: float, as_json: bool) -> None:
     result = run(load_settings(), work)
     if as_json:
         print_json(result)
-    elif not result["changed"]:
+    elif not result["done"]:
         click.echo(f"= {result['table']}: nothing to {doing}")
     elif not result["taken"]:
         click.echo(f"? {result['table']}: the {doing} is sent, and no worker has taken it yet")

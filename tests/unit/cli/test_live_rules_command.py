@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from parrot_faust.cli.live_rules import _result, _tell_one
 from parrot_faust.cli.rules import rules
 from parrot_faust.errors import RuleError
+from parrot_faust.quality.standing import Doing, Happening, RuleCommand, RuleEntry
+from parrot_faust.rules_desk import Taken
 
 GOOD = "table: t\ncolumns: {a: [not_be_null]}\n"
 
@@ -36,3 +39,12 @@ def test_a_broken_file_is_refused_with_its_place_and_nothing_is_sent(
     assert isinstance(result.exception, RuleError), "which ends `parrot` with status 1"
     assert "nothing is applied" in str(result.exception)
     assert said in result.output
+
+
+@pytest.mark.parametrize("doing", [Doing.APPLY, Doing.PAUSE])
+def test_what_was_done_is_said_also_where_no_rule_was_changed(doing: Doing, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = RuleEntry("v", "", "f.yaml", 1, history=(Happening(1, doing, "v", added=("a.not_be_null",)),))
+    result = _result(Taken(entry, {"w": 5}, ()), RuleCommand("t", doing, 1, "me"), "v", waiting=False, before=None)
+    assert (result["done"], result["changed"]) == (True, [])
+    _tell_one(result)
+    assert "version v instead of none (1 added)" in capsys.readouterr().out
