@@ -112,10 +112,18 @@ def test_names_in_any_letters_are_kept_and_schemas_apart(run: Pipeline, distribu
     # A quotation mark in a column's name can't be read from JSON: refused by name, and the others go on.
     run.sql('create table odd (id int primary key, "a""b" int)')
     run.sql("insert into odd values (1, 1)")
+    # Names that fall together: two tables in one topic, and two that are to have one table in Kudu.
+    for name in ("twin/1", "twin:1"):
+        run.sql(f"create table {_quoted(name)} (id int primary key)")
+        run.sql(f"insert into {_quoted(name)} values (1)")
+    for schema in (run.name, other):
+        run.sql(f"create table {schema}.also (id int primary key, note text)")
+        run.sql(f"insert into {schema}.also values (1, '{schema}')")
+    both = f"tables: {{{run.name}.{other}.also: {{kudu: {{table: {run.name}.also}}}}}}"
     included = ",".join((rf"{run.name}[.].*", rf"{other}[.].*"))
     try:
         run.capture(form="json-schema", **{"table.include.list": included})
-        run.worker()
+        worker = run.worker(both)
         kinds = dict.fromkeys(COLUMNS, Kind.INT32)
 
         def read(store: str, name: str) -> dict[Any, dict[str, Any]]:
@@ -146,10 +154,17 @@ def test_names_in_any_letters_are_kept_and_schemas_apart(run: Pipeline, distribu
             target, kinds = f"{schema}.same", {"id": Kind.INT32, "note": Kind.STRING}
             for reader in (stored.kudu_rows, stored.hbase_rows):
                 assert reader(run.addresses, target, kinds) == {1: {"id": 1, "note": schema}}
+        ((headers, _, _),) = eventually(lambda: run.dead("twin_1").contents)
+        assert all(f"{run.name}.{name}" in headers["parrot.message"] for name in ("twin/1", "twin:1"))
+        ((table, (reason,)),) = eventually(lambda: worker.stats()["held_tables"]).items()
+        (first,) = {f"{run.name}.{schema}.also" for schema in (run.name, other)} - {table}
+        assert reason.startswith(f"kudu's table {run.name}.also is that of {first}: ")
+        had = {1: {"id": 1, "note": first.split(".")[1]}}
+        eventually(lambda: stored.kudu_rows(run.addresses, f"{run.name}.also", kinds) == had)
     finally:
         run.sql(f"drop schema {other} cascade")
-        names = {*NAMES, *NAMES.values(), "sm_xf6_rg_xe5_s"}
-        drop_targets(distribution, {f"{other}.same"} | {f"{run.name}.{name}" for name in names})
+        names = {*NAMES, *NAMES.values(), "sm_xf6_rg_xe5_s", "also", "twin/1", "twin:1", "twin_x2f_1", "twin_x3a_1"}
+        drop_targets(distribution, {f"{other}.same", f"{other}.also"} | {f"{run.name}.{name}" for name in names})
 
 
 def test_columns_change_their_order_and_have_defaults(run: Pipeline) -> None:

@@ -14,6 +14,8 @@ import kudu
 import pytest
 from pipelines import Pipeline, eventually, pipeline
 
+from parrot_faust.cli.lying import history_in, lying
+from parrot_faust.demo import stores
 from parrot_faust.demo.leftovers import drop_targets
 from parrot_faust.distribution import Addresses
 from parrot_faust.schema import STORES, Behaviour
@@ -131,6 +133,16 @@ def parrot(config: Path, *arguments: str) -> tuple[int, Any]:
     return done.returncode, json.loads(done.stdout)
 
 
+def rows_shown(run: Pipeline, store: str, table: str, *key: str) -> stores.Rows:
+    """What `parrot rows` shows, by key."""
+    name = f"{run.name}.{table}"
+    types = stores.columns(run.database, table, run.name)
+    places = lying(history_in(run.broker, name), store, types)
+    read = stores.kudu_rows if store == "kudu" else stores.hbase_rows
+    found = read(run.addresses, places.target(name), places.types, key)
+    return {identity: places.row(row) for identity, row in found.items()}
+
+
 def test_every_cell_of_the_behaviour_table_happens_on_both_stores(run: Pipeline) -> None:
     cells = [(kind, behaviour, f"{kind.lower()}_{behaviour}") for kind in KINDS for behaviour in Behaviour]
     for kind, _, table in cells:
@@ -209,4 +221,13 @@ def test_every_cell_of_the_behaviour_table_happens_on_both_stores(run: Pipeline)
         "column": "price", "source": "string", "kudu": "price int32, price__string string",
         "hbase": "price int32, price__string string",
     }  # fmt: skip
+    for store in STORES:
+        shown = rows_shown(run, store, "altercolumntype_lenient", "id")
+        assert shown[1,] == (1, "changed", "many")
+        assert shown[2,] == (2, "two", "20 (in price)"), "not written since its type has changed"
+        assert rows_shown(run, store, "alterkey_lenient", "id", "price")[3, 30] == (3, "three", 30)
+    page = f"/tables/{run.topic('alterkey_lenient')}?key=3%7C30"
+    traced = eventually(lambda: worker.page(page)["trace"])
+    assert {store: each["state"] for store, each in traced["stores"].items()} == dict.fromkeys(STORES, "applied")
+    assert worker.page(page)["targets"] == dict.fromkeys(STORES, f"{run.name}.alterkey_lenient__g2")
     assert worker.stop() == 0
