@@ -36,14 +36,13 @@ from parrot_faust.delivery.topics import SourceTopics
 from parrot_faust.errors import ParrotError, SettingsError, SinkUnavailable, TableRefused
 from parrot_faust.kafka import client_options, connection_options, faust_credentials
 from parrot_faust.loop_probe import LoopProbe
-from parrot_faust.masking import Masking
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.observing import Observing
 from parrot_faust.own_packages import refuse_others
 from parrot_faust.registry import registry_of
 from parrot_faust.schema import STORES, Claims, Terms
 from parrot_faust.schema.history import NOT_MADE
-from parrot_faust.settings import Settings, load, policy_of
+from parrot_faust.settings import Settings, load, masking_of, policy_of
 from parrot_faust.sinks.factory import SinkSpec, namer, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.standing import Standing
@@ -112,7 +111,7 @@ class Parts:
         self.reader = RecordReader(settings.brokers, connection_options(settings))
         self.redrive_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
         self.outbox = Outbox(self._send, self.names)
-        self.masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
+        self.masking = masking_of(settings)
         found = read_rule_folder(settings.quality) if settings.quality.is_dir() else {}
         rule_files = {table: rules for table, (_, rules) in found.items()}
         file_names = {table: path.name for table, (path, _) in found.items()}

@@ -51,13 +51,8 @@ class RulesDesk:
         self._admin = BrokerAdmin(self._options, settings.topics.replicas, log)
 
     async def __aenter__(self) -> Self:
-        deadline = time.monotonic() + CONNECT_S
-        await self._admin.connect(lambda: time.monotonic() > deadline)
-        try:
-            _ = self._admin.client
-        except RuntimeError:
-            text = f"{self._brokers}: no Kafka broker answers; see `brokers` in the settings"
-            raise BrokerUnavailable(text) from None
+        if not await self._admin.connect_within(CONNECT_S):
+            raise BrokerUnavailable(f"{self._brokers}: no Kafka broker answers; see `brokers` in the settings")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -18,11 +18,10 @@ from parrot_faust.application import source_topics
 from parrot_faust.codec import Decoder
 from parrot_faust.errors import ParrotError, TableRefused
 from parrot_faust.kafka import client_options
-from parrot_faust.masking import Masking
 from parrot_faust.names import Names
-from parrot_faust.registry import RegistryClient
+from parrot_faust.registry import RegistryClient, registry_of
 from parrot_faust.schema.history import SchemaHistory, SchemaSeen, history_of
-from parrot_faust.settings import Settings
+from parrot_faust.settings import Settings, masking_of
 from parrot_faust.transport.admin import BrokerAdmin
 
 log = logging.getLogger("parrot")
@@ -44,13 +43,9 @@ class Desk:
         self._admin = BrokerAdmin(self._options, settings.topics.replicas, log)
 
     async def __aenter__(self) -> Self:
-        deadline = time.monotonic() + self._patience_s
-        await self._admin.connect(lambda: time.monotonic() > deadline)
-        try:
-            _ = self._admin.client
-        except RuntimeError:
+        if not await self._admin.connect_within(self._patience_s):
             brokers = ", ".join(self.settings.brokers)
-            raise ParrotError(f"no Kafka broker answers at {brokers}; see `brokers` in the settings") from None
+            raise ParrotError(f"no Kafka broker answers at {brokers}; see `brokers` in the settings")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -91,13 +86,13 @@ class Desk:
         topics = await self._admin.topics()
         wanted = [topic for topic in source_topics(self.settings, self.names, topics) if chosen(topic)]
         settings = self.settings
-        masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
+        masking = masking_of(settings)
         decoder = Decoder(
             format=settings.source.format,
             keys={name: table.key for name, table in settings.tables.items() if table.key},
             columns={name: table.columns for name, table in settings.tables.items() if table.columns},
         )
-        registry = registry_of(settings)
+        registry = registry_of(settings.source)
         found: dict[str, Newest] = {}
         try:
             for topic in wanted:
@@ -139,16 +134,6 @@ class Desk:
                 for records in (await consumer.getmany(timeout_ms=READ_WAIT_MS)).values():
                     found += records
             return found
-
-
-def registry_of(settings: Settings) -> RegistryClient | None:
-    """The registry's client, None where none is configured."""
-    source = settings.source
-    if not source.registry:
-        return None
-    return RegistryClient(
-        source.registry, username=source.registry_user, password=source.registry_password, tls=source.registry_tls
-    )
 
 
 def named(tables: Iterable[str], text: str) -> str:

@@ -11,17 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models import Edit, Fate, Place
 from parrot_faust.cli.letter_tables import outcome_table, print_json, shown
+from parrot_faust.cli.progress import counting
 from parrot_faust.errors import LetterError
 from parrot_faust.letters.box import Box, opened
 from parrot_faust.letters.kept import Kept, Wanted, counts, key_texts
 from parrot_faust.letters.keys import Keys
-from parrot_faust.masking import Masking
 from parrot_faust.registry import registry_of
-from parrot_faust.settings import Settings, load
+from parrot_faust.settings import Settings, load, masking_of
 
 PATIENCE_S = 60.0
 
@@ -45,17 +44,9 @@ class Session:
     def __init__(self, settings: Settings, choice: Choice) -> None:
         self._choice, self._settings = choice, settings
         self._registry = registry_of(settings.source)
-        self._masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
+        self._masking = masking_of(settings)
         self._keys = Keys()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+        self._bar = counting()
         self._tasks: dict[str, Any] = {}
         self.all: list[Kept] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,9 +9,8 @@ from functools import wraps
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from parrot_faust.cli.progress import counting
 from parrot_faust.letters.kept import moment
 from parrot_faust.recent import Span
 
@@ -45,15 +43,7 @@ class Bar:
     """A progress bar on a terminal, for what takes longer than a second."""
 
     def __init__(self, what: str) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+        self._bar = counting()
         self._task = self._bar.add_task(what, total=None)
         self._from, self._started = time.monotonic() + PATIENCE_S, False
 

@@ -30,7 +30,7 @@ from parrot_faust.quality.trial import RuleTrial, Shown, Trial, as_they_are, vie
 from parrot_faust.recent import Recent, Span, reading
 from parrot_faust.rules_desk import RulesDesk, state_of
 from parrot_faust.schema_desk import named
-from parrot_faust.settings import Settings
+from parrot_faust.settings import Settings, masking_of
 from parrot_faust.settings import load as load_settings
 
 BROKEN = 2  # the exit status for a file that is no rule file
@@ -61,7 +61,7 @@ def backtest(file: Path, span: Span, as_json: bool) -> None:
 
 async def _backtest(settings: Settings, rules: RuleSet, span: Span) -> dict[str, Any]:
     state, active = await _in_force(settings, rules.table)
-    masking = Masking({name: table.mask for name, table in settings.tables.items()}, settings.masking.key)
+    masking = masking_of(settings)
     masked = frozenset(masking.columns(rules.table))
     shown = _shown(masking) if masked else as_they_are
     trial = Trial(rules, active, shown, time.perf_counter, masked, masking.secret)

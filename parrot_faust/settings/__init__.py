@@ -15,6 +15,7 @@ from parrot_faust.settings.checks import problems
 from parrot_faust.settings.complaints import complaint, explain, refuse_unknown
 from parrot_faust.settings.document import MAX_BYTES, line_at, read
 from parrot_faust.settings.environment import literal_secrets, override, plain_of
+from parrot_faust.settings.masks import masking_of
 from parrot_faust.settings.sections import (
     Batch,
     Delivery,
@@ -53,6 +54,7 @@ __all__ = [
     "is_section",
     "line_at",
     "load",
+    "masking_of",
     "policy_of",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,6 +67,12 @@ class BrokerAdmin:
                 self._log.warning("no Kafka broker at %s yet (%s); waiting for it", brokers, why.reason)
                 said = True
             await asyncio.sleep(CONNECT_RETRY_S)
+
+    async def connect_within(self, seconds: float) -> bool:
+        """As `connect`, but give up after so long; whether a broker has answered."""
+        deadline = time.monotonic() + seconds
+        await self.connect(lambda: time.monotonic() > deadline)
+        return self._client is not None
 
     @property
     def client(self) -> AIOKafkaAdminClient:
