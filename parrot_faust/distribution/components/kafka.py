@@ -6,7 +6,7 @@ import asyncio
 import socket
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -78,14 +78,20 @@ def _config(context: Context) -> Path:
     return file
 
 
+def cluster_id(draw: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A new cluster's id: 22 characters that begin with no hyphen, which the tool would take for an option."""
+    while (text := urlsafe_b64encode(draw().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
 def prepare(context: Context) -> None:
     """Format the log folder, once. The file that is looked for here is the last one that formatting writes."""
     config = _config(context)
     if (config.parent / "log" / "meta.properties").exists():
         return
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = [*context.jvm(256, log_settings(config.parent)), "-cp", context.class_path("kafka")]
-    command: list[str | Path] = [*tool, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", config]
+    command: list[str | Path] = [*tool, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", config]
     run(context.state, Launch("kafka-format", command))
 
 
