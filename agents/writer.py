@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from aiokafka.errors import KafkaError
 
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
-from models import AppliedDdl, ChunkHeader, DeadLetter, Fate, Place, Resolution, SchemaChange, Stage
+from models import AppliedDdl, ChunkHeader, DeadLetter, Fate, Late, Place, Resolution, SchemaChange, Stage
 from parrot_faust import failpoints
-from parrot_faust.delivery.chunks import head_of, row_offsets, row_versions
+from parrot_faust.delivery.chunks import ChunkHead, head_of, row_offsets, row_versions
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.heads import bounded_text
 from parrot_faust.delivery.order import Pending, settle_writes
+from parrot_faust.delivery.overrun import Rewriting, late_chunk
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.versions import floor_of
 from parrot_faust.errors import LeaseExpired, MessageUnreadable, SinkUnavailable
 from parrot_faust.sinks.process import ChunkResult, SinkProcess
-from parrot_faust.transport import Batch
+from parrot_faust.transport import Batch, Record
 
 RENEWAL_POLL_S = 0.1  # how often to look whether the group's lease was renewed
 
@@ -50,6 +52,8 @@ def calls_of(rows: Sequence[int]) -> Iterator[slice]:
 
 #: Changes of a store's table that come by the clock and not by the source: its schema history has no room for them.
 RANGES = ("AddRange", "KeepRange", "DropRange")
+#: Yields the records of a topic's partition from an offset on and below another one.
+Scan = Callable[[str, int, int, int], AsyncIterator[Sequence[Record]]]
 #: The committed offset and note of a partition.
 CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
 
@@ -58,6 +62,7 @@ CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
 class _Lane:
     """A writes partition as this worker has it: the newest group generation among what was written of it, which is
     kept as the note of its commits. `floor` is that of the commit this worker began at; `fence` knows what came after.
+    `overran` says that a call of the batch at hand has outlasted its lease, as one does in a worker that was frozen.
     """
 
     generation: int
@@ -65,6 +70,7 @@ class _Lane:
     newest: int
     next_offset: int
     fence: Fence = field(default_factory=Fence)
+    overran: bool = False
 
 
 class Writer:
@@ -81,6 +87,7 @@ class Writer:
         lease_until: Callable[[], float],
         owns: Callable[[Batch], bool],
         committed_note: CommittedNote,
+        scan: Scan,
         log: Any,
         jitter: Callable[[], float],
         retry_first_s: float,
@@ -89,7 +96,7 @@ class Writer:
         self.sink, self._process = sink, process
         self._outbox, self._schemas, self._stats = outbox, schemas, stats
         self._lease_until, self._owns, self._committed_note = lease_until, owns, committed_note
-        self._log, self._jitter = log, jitter
+        self._scan, self._log, self._jitter = scan, log, jitter
         self._retry = (retry_first_s, retry_cap_s)
         self._lanes: dict[int, _Lane] = {}
         self._before_flush = failpoints.at_async(f"{sink}_writer.before_flush")
@@ -99,11 +106,14 @@ class Writer:
         """Apply a batch and settle it. A batch whose partition was taken away meanwhile is left to its new owner."""
         started = time.perf_counter()
         lane = await self._lane(batch)
-        headers, chunks = await self._admitted(batch, lane)
+        headers, chunks, lates = await self._admitted(batch, lane)
         written = started
 
         def apply(call: slice) -> Callable[[], Awaitable[Pending | None]]:
-            return lambda: self._apply(batch, headers[call], chunks[call])
+            return lambda: self._apply(batch, lane, headers[call], chunks[call])
+
+        def write_again(place: int, late: Late) -> Callable[[], Awaitable[Pending | None]]:
+            return lambda: self._write_again(batch, lane, place, late)
 
         async def confirm(pending: Pending) -> None:
             nonlocal written
@@ -114,9 +124,13 @@ class Writer:
             lane.newest = max(lane.newest, *(header.generation for header in headers), 0)
             batch.done(str(lane.newest))
 
-        calls = [apply(call) for call in calls_of([header.rows for header in headers])]
+        # Before the batch's own rows, the later ones of which may be newer than any that are written again.
+        calls = [write_again(place, late) for place, late in lates]
+        calls += [apply(call) for call in calls_of([header.rows for header in headers])]
         if not await settle_writes(calls=calls, confirm=confirm, done=done):
             self._log.info("%s: %r was taken away before all was applied; its new owner applies it", self.sink, batch)
+            if lane.overran:
+                await self._say_late(batch, lane)
             return
         rows = sum(header.rows for header in headers)
         self._stats.agent_step(
@@ -126,16 +140,77 @@ class Writer:
             wait_ms=(time.perf_counter() - written) * 1e3,
         )
 
-    async def _apply(self, batch: Batch, headers: Sequence[ChunkHeader], chunks: Sequence[bytes]) -> Pending | None:
+    async def _apply(
+        self, batch: Batch, lane: _Lane, headers: Sequence[ChunkHeader], chunks: Sequence[bytes]
+    ) -> Pending | None:
         """Write chunks and count them; return what the broker has yet to confirm, None when the batch is lost."""
         await self._before_flush()
-        results = await self._write(batch, chunks)
+        results = await self._write(batch, lane, chunks)
         if results is None:
             return None
         await self._after_flush()
         pending: list[Awaitable[Any]] = []
         for header, chunk, result in zip(headers, chunks, results, strict=True):
             pending += await self._settle_chunk(header, chunk, result)
+        return pending
+
+    async def _say_late(self, batch: Batch, lane: _Lane) -> None:
+        """Tell whoever has the partition now that rows of this batch may have been written after newer ones."""
+        heads = [head for record in batch.records if (head := _head(record)) is not None and head.header.rows]
+        self._log.warning(
+            "%s: a call of %r has outlasted its lease, and the partition has another owner now; rows of it may have "
+            "been written after newer ones, so the newer ones are written again",
+            self.sink,
+            batch,
+        )
+        late = late_chunk(heads[0], Late(batch.first, batch.last, lane.newest))
+        await self._outbox.confirm([await self._outbox.send(batch.topic, late, partition=batch.partition)])
+
+    async def _write_again(self, batch: Batch, lane: _Lane, place: int, late: Late) -> Pending | None:
+        """Write again what came since rows that were written late, so that the newest are in the store.
+
+        Rows that the store refuses have their dead letters already, and all are counted already.
+        """
+        waits = delays(*self._retry, self._jitter)
+        while self._owns(batch):
+            try:
+                return await self._write_since(batch, lane, place, late)
+            except KafkaError as error:
+                self._log.warning("%s: %r can't be read again now, will be tried again: %s", self.sink, batch, error)
+                await asyncio.sleep(next(waits))
+        return None
+
+    async def _write_since(self, batch: Batch, lane: _Lane, place: int, late: Late) -> Pending | None:
+        rewriting, position = Rewriting(late), late.first
+        pending: list[Awaitable[Any]] = []
+        async for records in self._scan(batch.topic, batch.partition, late.first, place):
+            if position == late.first < records[0].offset:
+                self._log.error(
+                    "%s: %s[%d] no longer has offset %d, from which on rows may have been written late: these may be "
+                    "older than their source now; `parrot verify --repair` finds and mends them",
+                    self.sink,
+                    batch.topic,
+                    batch.partition,
+                    late.first,
+                )
+            position = records[-1].offset + 1
+            taken = (rewriting.take(record.offset, record.value or b"") for record in records if _head(record))
+            chunks = [chunk for chunk in taken if chunk is not None]
+            for call in calls_of([head_of(chunk).header.rows for chunk in chunks]):
+                if (results := await self._write(batch, lane, chunks[call])) is None:
+                    return None
+                for result in results:
+                    pending += await self._settle_ddl(result)
+        self._log.warning(
+            "%s: wrote %d rows again, those of %s[%d] %d to %d and what came after them: a frozen worker may have "
+            "written these late",
+            self.sink,
+            rewriting.rows,
+            batch.topic,
+            batch.partition,
+            late.first,
+            late.last,
+        )
         return pending
 
     async def _lane(self, batch: Batch) -> _Lane:
@@ -147,10 +222,14 @@ class Writer:
             floor = floor_of(committed[1]) if committed else 0
             lane = self._lanes[batch.partition] = _Lane(batch.generation, floor, floor, batch.first)
         lane.next_offset = batch.last + 1
+        lane.overran = False
         return lane
 
-    async def _admitted(self, batch: Batch, lane: _Lane) -> tuple[list[ChunkHeader], list[bytes]]:
-        headers, chunks = [], []
+    async def _admitted(
+        self, batch: Batch, lane: _Lane
+    ) -> tuple[list[ChunkHeader], list[bytes], list[tuple[int, Late]]]:
+        """The chunks to write, and what is to be written again with the offset at which that was said."""
+        headers, chunks, lates = [], [], []
         for record in batch.records:
             data = record.value or b""
             try:
@@ -173,7 +252,9 @@ class Writer:
                 )
                 await self._outbox.confirm([await self._outbox.hold(letter)])
                 continue
-            if lane.fence.admits(header, lane.floor):
+            if header.late is not None:
+                lates.append((record.offset, header.late))
+            elif lane.fence.admits(header, lane.floor):
                 headers.append(header)
                 chunks.append(data)
             elif header.letters:
@@ -188,9 +269,9 @@ class Writer:
                     header.first_offset,
                     header.last_offset,
                 )
-        return headers, chunks
+        return headers, chunks, lates
 
-    async def _write(self, batch: Batch, chunks: Sequence[bytes]) -> list[ChunkResult] | None:
+    async def _write(self, batch: Batch, lane: _Lane, chunks: Sequence[bytes]) -> list[ChunkResult] | None:
         """Write until the store has answered for every row. None when the partition is no longer this worker's."""
         waits = delays(*self._retry, self._jitter)
         said = False
@@ -203,11 +284,17 @@ class Writer:
             try:
                 results = await self._process.write(chunks, lease)
             except LeaseExpired:
+                lane.overran |= self._overran(lease)
                 continue
             except SinkUnavailable as error:
+                lane.overran |= self._overran(lease)
                 reason = str(error)
             else:
                 transient = [failure for result in results for failure in result.failures if failure.transient]
+                if self._overran(lease):  # they are known to be in place only when written within another lease
+                    lane.overran = True
+                    ddl += (change for result in results for change in result.ddl)
+                    continue
                 if not transient:
                     self._stats.sink_ok(self.sink, self._process.restarts)
                     if said:
@@ -222,7 +309,11 @@ class Writer:
             await asyncio.sleep(next(waits))
         return None
 
-    async def _settle_chunk(self, header: ChunkHeader, chunk: bytes, result: ChunkResult) -> list[Awaitable[Any]]:
+    @staticmethod
+    def _overran(lease: float) -> bool:
+        return time.monotonic() > lease
+
+    async def _settle_ddl(self, result: ChunkResult) -> list[Awaitable[Any]]:
         pending = []
         for ddl in result.ddl:
             self._log.info("%s: %s %s %s (%.2f s)", self.sink, ddl.change, ddl.target, ddl.detail, ddl.seconds)
@@ -231,6 +322,10 @@ class Writer:
                 continue
             change = SchemaChange(ddl.table, ddl.change, "", ddl.detail)
             pending.append(await self._schemas.applied(ddl.table, self.sink, (change,), ddl.seconds))
+        return pending
+
+    async def _settle_chunk(self, header: ChunkHeader, chunk: bytes, result: ChunkResult) -> list[Awaitable[Any]]:
+        pending = await self._settle_ddl(result)
         if header.letters:
             return [*pending, *await self._settle_letters(header, chunk, result)]
         failed = []
@@ -290,3 +385,11 @@ class Writer:
         self._log.warning("%s: dead letter %s is not applied: %s", self.sink, letter, message)
         resolution = Resolution(letter, Fate.OVERTAKEN, header.request, sink=self.sink, message=message)
         return await self._outbox.resolve(resolution)
+
+
+def _head(record: Record) -> ChunkHead | None:
+    """The head of a chunk, None where the record is none, which has a dead letter then."""
+    try:
+        return head_of(record.value or b"")
+    except msgspec.DecodeError:
+        return None

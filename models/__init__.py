@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.change import Change, Op
-from models.chunk import Chunk, ChunkHeader, Row, RowOp
+from models.chunk import Chunk, ChunkHeader, Late, Row, RowOp
 from models.dead_letter import CutPart, DeadLetter, Stage
 from models.redrive import Asked, Edit, Fate, Place, RedriveRequest, Resolution
 from models.results import AppliedDdl, PlannedDdl, RowFailure, StoreShape, WriteResult
@@ -47,6 +47,7 @@ __all__ = [
     "Edit",
     "Fate",
     "Kind",
+    "Late",
     "Op",
     "Pause",
     "Place",

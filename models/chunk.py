@@ -33,6 +33,18 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     unset: tuple[int, ...] = ()
 
 
+class Late(msgspec.Struct, array_like=True, frozen=True):
+    """Rows that may have been written after their writer's lease had run out.
+
+    They are those of the chunks at offsets `first` to `last`, inclusive, of the writes partition. `floor` is the newest
+    group generation among the chunks that were written before them.
+    """
+
+    first: int
+    last: int
+    floor: int
+
+
 class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
     """Where a chunk comes from: enough to fence it and to account for it without reading its rows.
 
@@ -41,7 +53,8 @@ class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
     `oldest_us` and `newest_us` are the first and last
     source commit times among its rows, both 0 when all of them were read by a snapshot. A chunk of dead letters that
     are sent again names in `letters` the address of each row's letter, in order, and in `request` who asked for it; its
-    offsets are older than those of its neighbours.
+    offsets are older than those of its neighbours. A chunk with `late` has no rows: those that it names are to be
+    written again.
     """
 
     table: str
@@ -55,6 +68,7 @@ class ChunkHeader(msgspec.Struct, array_like=True, frozen=True):
     oldest_us: int = 0
     letters: tuple[Place, ...] = ()
     request: str = ""
+    late: Late | None = None
 
 
 class Chunk(msgspec.Struct, array_like=True):

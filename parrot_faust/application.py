@@ -124,6 +124,10 @@ class Parts:
             self.outbox, self.names, self.stats, lambda: int(time.time() * 1000), self.claims, self.terms
         )
         self.processes: dict[str, SinkProcess] = {spec.kind: SinkProcess(spec, spec.kind) for spec in specs}
+        #: Each writer's own: while a store is away, what it reads waits.
+        self.rewrite_readers = {
+            kind: RecordReader(settings.brokers, connection_options(settings)) for kind in self.processes
+        }
         self.writers: dict[str, Writer] = {}
         self.changes: Changes | None = None
         self.redrive: Redrive | None = None
@@ -289,6 +293,7 @@ class Parts:
                 lease_until=lambda: self.app.consumer.lease_until(settings.delivery.lease_s),
                 owns=self.owns,
                 committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
+                scan=self.rewrite_readers[sink].scan,
                 log=log,
                 jitter=random.random,
                 retry_first_s=settings.delivery.retry_first_s,
@@ -465,7 +470,8 @@ class Parts:
         await asyncio.gather(*(process.stop() for process in self.processes.values()))
         if self.registry is not None:
             await self.registry.close()
-        await asyncio.gather(self.reader.close(), self.redrive_reader.close(), self.observing.close())
+        readers = (self.reader, self.redrive_reader, *self.rewrite_readers.values())
+        await asyncio.gather(*(reader.close() for reader in readers), self.observing.close())
         await self.admin.close()
         log.info("stopped; offsets are committed")
 

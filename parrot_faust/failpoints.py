@@ -40,6 +40,7 @@ POINTS: Mapping[str, str] = {
     "hbase_host.between_tables": "inside HBase's process: a table's rows of a call are written, another's are not",
     "kudu_host.after_ddl": "inside Kudu's process: a table was made or altered; no row of it is written, nothing told",
     "hbase_host.after_ddl": "inside HBase's process: a table was made; no row of it is written, nothing told",
+    "kudu_client.before_flush": "inside Kudu's process: the lease was looked at; the client has sent nothing",
     "schemas.before_record": "a shape was decided on; the schema table does not have it",
     "schemas.after_record": "the schema table has a decision; the event it came from is not acknowledged",
     "dead_letters.before_file": "a held batch is read; nothing of it is filed",

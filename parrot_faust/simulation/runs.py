@@ -26,11 +26,13 @@ class Tally:
     happened: Counter[str] = field(default_factory=Counter)
 
 
-def simulate(seeds: Iterable[int], after_each: Callable[[Tally], None] = lambda _: None) -> Tally:
-    """Run each seed to its end and gather what failed; `after_each` is told how far it is."""
+def simulate(
+    seeds: Iterable[int], after_each: Callable[[Tally], None] = lambda _: None, *, freezing: bool = True
+) -> Tally:
+    """Run each seed to its end and gather what failed; `after_each` is told how far it is. See `World`."""
     tally = Tally()
     for seed in seeds:
-        world = World(seed)
+        world = World(seed, freezing=freezing)
         try:
             world.run()
         except AssertionError as error:

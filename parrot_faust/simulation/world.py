@@ -25,10 +25,13 @@ PATIENCE = 20_000
 
 
 class World:
-    """One run. `happened` counts what did."""
+    """One run. `happened` counts what did. With `freezing` off no worker is frozen and thawed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, freezing: bool = True) -> None:
         self.seed = seed
+        # Numbers of its own: a seed goes on as it always did until a worker is frozen.
+        self._cold = random.Random(~seed)  # noqa: S311 - a seed must give the same run again
+        self._freezing = freezing and self._cold.random() < 0.5
         self.rng = rng = random.Random(seed)  # noqa: S311 - a seed must give the same run again
         self.happened: Counter[str] = Counter()
         self.broker, self.stats = Broker(), Stats(lambda: 0.0)
@@ -113,6 +116,19 @@ class World:
             writer.begin(crashed=index in crashed)
         self.happened["rebalance"] += 1
 
+    def freeze_or_thaw(self) -> None:
+        """A worker is frozen amid a write and loses its partitions, or one is thawed and goes on as if nothing were."""
+        if not self._freezing:
+            return
+        writer = self._cold.choice(self.writers)
+        if self._cold.random() < 0.03 and writer.freeze():
+            self.happened["frozen"] += 1
+            self.rebalance()
+        elif self._cold.random() < 0.1:
+            self.happened["thawed"] += writer.thaw()
+        elif self._cold.random() < 0.1:
+            writer.say()
+
     def crash(self) -> None:
         """A worker dies, with all that it had in memory, maybe in the midst of a write."""
         if self._calm:
@@ -180,8 +196,22 @@ class World:
         ]  # fmt: skip
         for _ in range(self.rng.randrange(20, EVENTS)):
             self.rng.choice(actions)()
+            self.freeze_or_thaw()
         self._finish()
+        if self._thaw_all():
+            self._finish()
         self._check()
+
+    def _thaw_all(self) -> bool:
+        """Whoever still stands still is thawed when all is written, and undoes what it can."""
+        thawed = 0
+        for writer in self.writers:
+            while writer.thaw():
+                thawed += 1
+            while writer.say():
+                thawed += 1
+        self.happened["thawed"] += thawed
+        return bool(thawed)
 
     def _finish(self) -> None:
         calm = (self.read, self.deliver, self.deliver, self.settle, self.letter, self.write, self.write, self.commit)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from models import Chunk, Row
+from models import Chunk, Late, Row
 from parrot_faust.delivery.chunks import head_of, row_offsets, run_of
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.isolation import write_reduced
 from parrot_faust.delivery.ledger import Ledger
 from parrot_faust.delivery.order import Pending, settle_writes
+from parrot_faust.delivery.overrun import Rewriting, late_chunk
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.versions import floor_of
 from parrot_faust.errors import SinkUnavailable
@@ -26,6 +29,15 @@ from parrot_faust.simulation.stores import Store
 Letter = tuple[int, int]
 
 _chunks = msgspec.msgpack.Decoder(Chunk)
+
+
+@dataclass(slots=True)
+class _Hand:
+    """What a writer holds: the chunks it is about to send, of the batch from `first` to `last`."""
+
+    late: Late
+    like: bytes
+    chunks: list[bytes]
 
 
 class Writer:
@@ -39,6 +51,10 @@ class Writer:
         self._taken = self._newest = self._floor = 0
         self._task: Coroutine[Any, Any, bool] | None = None
         self._letters: deque[Letter] = deque()
+        self._hand: _Hand | None = None
+        #: Of former owners that stand still, what they will send, and of thawed ones, what they will say.
+        self._frozen: deque[_Hand] = deque()
+        self._unsaid: deque[_Hand] = deque()
         #: By place in the log: the letters that are owed for its chunk, once the store has answered or it was refused.
         self._answered: dict[int, set[Letter]] = {}
 
@@ -51,6 +67,7 @@ class Writer:
         if self._task is not None:
             self._task.close()
             self._task = None
+        self._hand = None
         self.fence = Fence()
         self._taken = commit.offset
         self._answered = {place: letters for place, letters in self._answered.items() if place < commit.offset}
@@ -72,11 +89,19 @@ class Writer:
     async def _take(self, first: int, batch: Sequence[bytes]) -> bool:
         ticket = self._ledger.open(self.sink, first, first + len(batch) - 1)
         admitted: list[tuple[int, bytes]] = []
+        lates: list[tuple[int, Late]] = []
         for place, data in enumerate(batch, first):
-            if self.fence.admits(head_of(data).header, self._floor):
+            header = head_of(data).header
+            if header.late is not None:
+                lates.append((place, header.late))
+                self._answered[place] = set()
+            elif self.fence.admits(header, self._floor):
                 admitted.append((place, data))
             else:
                 self._answered[place] = set()
+        if admitted:
+            late = Late(first, first + len(batch) - 1, self._newest)
+            self._hand = _Hand(late, admitted[0][1], [data for _, data in admitted])
         cut = self._rng.randrange(len(admitted) + 1)
         parts = [part for part in (admitted[:cut], admitted[cut:]) if part]
 
@@ -91,7 +116,51 @@ class Writer:
             self._newest = max([self._newest, *(head_of(data).header.generation for _, data in admitted)])
             self._ledger.settle(ticket, str(self._newest))
 
-        return await settle_writes(calls=[call(part) for part in parts], confirm=confirm, done=done)
+        def again(place: int, late: Late) -> Callable[[], Awaitable[Pending | None]]:
+            return lambda: self._write_again(place, late)
+
+        calls = [again(place, late) for place, late in lates] + [call(part) for part in parts]
+        settled = await settle_writes(calls=calls, confirm=confirm, done=done)
+        self._hand = None
+        return settled
+
+    async def _write_again(self, place: int, late: Late) -> Pending:
+        rewriting = Rewriting(late)
+        log = self._broker.logs[self.sink]
+        taken = [rewriting.take(offset, log[offset]) for offset in range(late.first, place)]
+        while True:
+            try:
+                self._write([data for data in taken if data is not None])
+                return []
+            except SinkUnavailable:
+                await step()
+
+    # -- a worker that stands still, and its partition goes to another -----------------------------------------------
+
+    def freeze(self) -> bool:
+        """Stand still between looking at the lease and sending. False when there is nothing to send."""
+        if self._hand is None:
+            return False
+        self._frozen.append(self._hand)
+        return True
+
+    def thaw(self) -> bool:
+        """One that stood still sends what it held, or some of it. False when none does."""
+        if not self._frozen:
+            return False
+        hand = self._frozen.popleft()
+        with suppress(SinkUnavailable):
+            self._write(hand.chunks[: self._rng.randrange(len(hand.chunks) + 1)])
+        self._unsaid.append(hand)
+        return True
+
+    def say(self) -> bool:
+        """One that was thawed says what it may have written late. False when none has to."""
+        if not self._unsaid:
+            return False
+        hand = self._unsaid.popleft()
+        self._broker.logs[self.sink].append(late_chunk(head_of(hand.like), hand.late))
+        return True
 
     async def _apply(self, part: list[tuple[int, bytes]]) -> Pending:
         while True:

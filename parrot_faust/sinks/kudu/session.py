@@ -33,10 +33,13 @@ class Refused(Exception):
 
 
 class Sender:
-    """Sends operations to one table. `left` gives the seconds a flush may take, or raises SinkUnavailable."""
+    """Sends operations to one table. `left` gives the seconds a flush may take, or raises SinkUnavailable.
 
-    def __init__(self, client: Any, table: Any, left: Callable[[], float]) -> None:
-        self._client, self._table, self._left = client, table, left
+    `before_flush` is called when that was looked at and nothing is sent yet.
+    """
+
+    def __init__(self, client: Any, table: Any, left: Callable[[], float], before_flush: Callable[[], None]) -> None:
+        self._client, self._table, self._left, self._before_flush = client, table, left, before_flush
 
     def send(self, operations: Sequence[Operation]) -> None:
         """Return when all are durable. Raise Refused when Kudu never takes some of them, SinkUnavailable when it is
@@ -99,6 +102,7 @@ class Sender:
         import kudu
 
         session.set_timeout_ms(_milliseconds(self._left()))
+        self._before_flush()
         try:
             session.flush()
         except kudu.KuduException as error:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from models import AppliedDdl, PlannedDdl, Row, RowFailure, StoreShape, TableSchema, WriteResult
+from parrot_faust import failpoints
 from parrot_faust.errors import SinkUnavailable, TableRefused
 from parrot_faust.sinks.kudu.layout import lay_out
 from parrot_faust.sinks.kudu.mapping import store_columns
@@ -42,6 +43,7 @@ class KuduSink:
         self._tables: dict[str, Any] = {}
         #: How often columns were dropped, by target: chunks from before that do not bring them back.
         self._drops: dict[str, int] = {}
+        self._before_flush = failpoints.at("kudu_client.before_flush")
 
     def open(self) -> None:
         """Load Kudu's client and connect."""
@@ -129,7 +131,9 @@ class KuduSink:
             left = partial(self._left, deadline)
             self._untold += ranges.tend(self._opened(), self._now(), left)
             self._untold += ranges.cover(self._opened(), prepared.operations, left)
-        sender = Sender(self._opened(), self._tables[schema.fingerprint], lambda: self._left(deadline))
+        sender = Sender(
+            self._opened(), self._tables[schema.fingerprint], lambda: self._left(deadline), self._before_flush
+        )
         refused: list[RowFailure] = []
         if find:
             refused = sender.find_refused(prepared.operations)

@@ -6,19 +6,21 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import pytest
 from agent_stubs import NAMES, ORDERS, TIME_US, TOPIC, Batches, Producer, Record, chunk, turns
+from aiokafka.errors import KafkaError
 
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook, SchemaSeen
 from agents.writer import CALL_ROWS, Writer, calls_of
-from models import AppliedDdl, Fate, Place, Resolution, Row, RowOp, Stage
+from models import AppliedDdl, Chunk, Fate, Late, Place, Resolution, Row, RowOp, Stage
 from parrot_faust.delivery.chunks import Origin, head_of, pack
+from parrot_faust.delivery.overrun import late_chunk
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import LeaseExpired, SinkUnavailable
 from parrot_faust.sinks.process import ChunkFailure, ChunkResult
@@ -37,9 +39,11 @@ class Store:
     calls: list[list[bytes]] = field(default_factory=list)
     leases: list[float] = field(default_factory=list)
     restarts: int = 0
+    seconds: list[float] = field(default_factory=list)
 
     async def write(self, chunks: Sequence[bytes], lease: float) -> list[ChunkResult]:
         self.calls.append(list(chunks))
+        await asyncio.sleep(self.seconds.pop(0) if self.seconds else 0)
         self.leases.append(lease)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
@@ -61,6 +65,19 @@ class World:
     lease: Callable[[], float] = lambda: time.monotonic() + 60
     waits: list[tuple[float, float]] = field(default_factory=list)
     note: str = ""
+    #: What the writes topic holds, and the ranges of it that were read again.
+    log: list[Record] = field(default_factory=list)
+    scanned: list[tuple[str, int, int, int]] = field(default_factory=list)
+    unreadable: int = 0
+
+    async def scan(self, topic: str, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        self.scanned.append((topic, partition, first, end))
+        for record in self.log:
+            if first <= record.offset < end:
+                yield [record]
+                if self.unreadable:
+                    self.unreadable -= 1
+                    raise KafkaError("the broker is away")
 
     async def committed_note(self, topic: str, partition: int) -> tuple[int, str] | None:
         return (40, self.note) if self.note else None
@@ -76,6 +93,7 @@ class World:
             lease_until=lambda: self.lease(),
             owns=lambda _: self.owned(),
             committed_note=self.committed_note,
+            scan=self.scan,
             log=logging.getLogger("test.writer"),
             jitter=lambda: 0.0,
             retry_first_s=1.0,
@@ -385,3 +403,76 @@ async def test_ranges_that_come_by_the_clock_are_counted_and_kept_out_of_the_his
     await world.writer().take(world.batch(chunk(0)))
     assert not world.producer.to(NAMES.schemas)
     assert [change["change"] for change in world.stats.snapshot()["schema_changes"]] == ["AddRange"]
+
+
+# -- a worker that was frozen ----------------------------------------------------------------------------------------
+
+
+def keyed(offset: int, *rows: tuple[int, str], generation: int = 1) -> bytes:
+    made = [Row(offset + index, offset + index, RowOp.UPSERT, values) for index, values in enumerate(rows)]
+    (packed,) = pack(Origin(TOPIC, 0, generation), ORDERS, made, [TIME_US] * len(made), max_rows=100, max_bytes=1 << 20)
+    assert packed.data
+    return packed.data
+
+
+def rows_of(call: list[bytes]) -> list[tuple[Any, ...]]:
+    return [row.values for data in call for row in msgspec.msgpack.decode(data, type=Chunk).rows]
+
+
+async def test_a_call_that_outlasts_its_lease_is_made_again_within_another(world: World) -> None:
+    leases = iter([time.monotonic() + 0.05])
+    world.lease = lambda: next(leases, time.monotonic() + 60)
+    world.store.seconds = [0.1]
+    await world.writer().take(world.batch(chunk(0)))
+    assert len(world.store.calls) == 2
+    assert (world.batches.settled, world.producer.sent) == ([(40, 40, "1")], [])
+
+
+async def test_what_may_have_been_written_late_is_said_behind_what_was_written_since(world: World) -> None:
+    world.lease = lambda: time.monotonic() + 0.05
+    world.store.seconds = [0.1]
+    world.owned = lambda: not world.store.calls
+    await world.writer().take(world.batch(b"no chunk", chunk(0)))
+    ((topic, value, partition),) = [
+        (sent.topic, sent.value, sent.partition) for sent in world.producer.sent if sent.topic == WRITES
+    ]
+    said = msgspec.msgpack.decode(value, type=Chunk)
+    assert (topic, partition, said.rows, said.header.rows) == (WRITES, 0, [], 0)
+    assert said.header.late == Late(40, 41, 0)
+    assert world.batches.settled == []
+
+
+async def test_a_batch_that_is_lost_within_its_lease_is_no_reason_to_write_anything_again(world: World) -> None:
+    world.owned = lambda: not world.store.calls
+    world.store.answers = [SinkUnavailable("kudu", "away")]
+    await world.writer().take(world.batch(chunk(0)))
+    assert world.producer.sent == []
+
+
+@pytest.mark.parametrize("unreadable", [0, 1])
+async def test_rows_of_late_keys_are_written_again_from_there_on_before_anything_newer(
+    world: World, unreadable: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.unreadable = unreadable
+    values = [keyed(0, (1, "late"), (2, "late")), keyed(2, (1, "new"), (3, "other")), keyed(4, (3, "other"))]
+    late = late_chunk(head_of(values[0]), Late(40, 40, 0))
+    newest = keyed(6, (2, "newest"))
+    world.log = [Record(40 + index, b"k", value) for index, value in enumerate([*values, late, newest])]
+    await world.writer().take(world.batch(late, newest, first=43))
+    assert set(world.scanned) == {(WRITES, 0, 40, 43)}
+    calls = [rows_of(call) for call in world.store.calls]
+    assert calls[-3:] == [[(1, "late"), (2, "late")], [(1, "new")], [(2, "newest")]]
+    assert world.batches.settled == [(43, 44, "1")]
+    assert world.counts() == (1, 0)
+    assert "wrote 3 rows again" in caplog.text
+
+
+async def test_that_rows_written_late_can_no_longer_be_found_is_an_error_that_says_what_to_do(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = late_chunk(head_of(keyed(0, (1, "late"))), Late(40, 40, 0))
+    world.log = [Record(42, b"k", keyed(2, (1, "new")))]
+    await world.writer().take(world.batch(late, first=43))
+    (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert "no longer has offset 40" in error
+    assert "parrot verify --repair" in error
