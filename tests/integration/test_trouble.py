@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -156,6 +157,41 @@ def test_a_worker_frozen_past_its_session_and_thawed_undoes_nothing(run: Pipelin
     run.sql("update hot set n = -1")
     run.equal("hot", "id")
     assert run.dead("hot").records == 0
+
+
+def sink_process(worker: Worker, library: str) -> psutil.Process:
+    """The process of a worker's sink that has loaded the library of the store's client."""
+    (found,) = [
+        child
+        for child in psutil.Process(worker.pid).children()
+        if any(library in mapped.path for mapped in child.memory_maps())
+    ]
+    return found
+
+
+def test_a_row_that_a_thawed_worker_writes_over_a_newer_one_is_written_again(run: Pipeline) -> None:
+    """The freeze comes where nothing can prevent it: Kudu's process has looked at its lease and sends right after."""
+    run.sql("create table late (id int primary key, n int)")
+    run.sql("insert into late values (1, 0)")
+    run.capture("late")
+    quick = "session_timeout_s: 6.0, heartbeat_s: 1.0, lease_s: 4.0, retry_first_s: 0.3, retry_cap_s: 1.0"
+    frozen = run.worker(delivery=quick, failpoints="kudu_client.before_flush=sleep:2:3")
+    run.equal("late", "id")
+    run.sql("update late set n = 1")
+    eventually(lambda: "fail point kudu_client.before_flush: sleep" in run.log())
+    assert frozen.pid is not None
+    kudu = sink_process(frozen, "kudu_client")
+    os.killpg(frozen.pid, signal.SIGSTOP)
+    run.worker(delivery=quick)
+    run.sql("update late set n = 2")
+    run.equal("late", "id")
+    kudu.send_signal(signal.SIGCONT)
+    eventually(lambda: run.store("kudu", "late", "id") == {(1,): (1, 1)})
+    os.killpg(frozen.pid, signal.SIGCONT)
+    run.equal("late", "id")
+    eventually(lambda: re.search(r"wrote [2-9] rows again", run.log()))
+    assert frozen.running
+    assert run.dead("late").records == 0
 
 
 def test_the_event_loop_goes_on_while_a_sink_s_process_stands_still(run: Pipeline) -> None:
