@@ -32,6 +32,7 @@ from parrot_faust.sinks.process import ChunkResult, SinkProcess
 from parrot_faust.transport import Batch, Record
 
 RENEWAL_POLL_S = 0.1  # how often to look whether the group's lease was renewed
+PAUSED_POLL_S = 0.1  # and whether a paused sink goes on: a pause lets a call end, and none begins after it
 
 #: Rows of one call to a store: HBase, the slower one, writes so many in a fifth of a second, far below a call's
 #: deadline, and no store is faster with more.
@@ -86,6 +87,7 @@ class Writer:
         stats: Stats,
         lease_until: Callable[[], float],
         owns: Callable[[Batch], bool],
+        paused: Callable[[], bool],
         committed_note: CommittedNote,
         scan: Scan,
         log: Any,
@@ -93,7 +95,7 @@ class Writer:
         retry_first_s: float,
         retry_cap_s: float,
     ) -> None:
-        self.sink, self._process = sink, process
+        self.sink, self._process, self._paused = sink, process, paused
         self._outbox, self._schemas, self._stats = outbox, schemas, stats
         self._lease_until, self._owns, self._committed_note = lease_until, owns, committed_note
         self._scan, self._log, self._jitter = scan, log, jitter
@@ -277,6 +279,9 @@ class Writer:
         said = False
         ddl: list[AppliedDdl] = []  # of tries whose rows are not all written yet: a table is made once and told once
         while self._owns(batch):
+            if self._paused():
+                await asyncio.sleep(PAUSED_POLL_S)
+                continue
             lease = self._lease_until()
             if lease <= time.monotonic():
                 await asyncio.sleep(RENEWAL_POLL_S)

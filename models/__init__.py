@@ -22,6 +22,7 @@ from models.schema_change import (
     SchemaChange,
     Truncate,
 )
+from models.steering import SinkOrder, Steer
 from models.verdict import Action, RuleFailure, Severity
 from models.window import Pause, ShapeVerdict, Tallied, WindowPart, WindowResult
 
@@ -62,7 +63,9 @@ __all__ = [
     "SchemaChange",
     "Severity",
     "ShapeVerdict",
+    "SinkOrder",
     "Stage",
+    "Steer",
     "StoreShape",
     "TableSchema",
     "Tallied",

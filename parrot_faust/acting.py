@@ -1,4 +1,7 @@
-"""What the web view has done for people: verdicts on schema changes, dead letters sent again. All is recorded."""
+"""What the web view has done for people: verdicts on schema changes, dead letters sent again, tables and sinks paused.
+
+All is recorded.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 from faust.exceptions import FaustError
 
-from models import Pause
+from models import Pause, Steer
 from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
 from parrot_faust.letters.box import Box
 from parrot_faust.letters.planning import plan
@@ -22,6 +25,11 @@ from parrot_faust.schema.history import SchemaSeen
 if TYPE_CHECKING:
     from parrot_faust.application import Parts
 
+_STEERED = {
+    "pause": "is to pause before its next write",
+    "resume": "is to go on",
+    "restart": "is to begin anew with a process of its writer's",
+}
 PATIENCE_S = 30.0  # for the broker, and for reading all letters
 
 
@@ -43,14 +51,17 @@ class Acting:
             "redrive": self._redrive,
             "pause": self._pause,
             "resume": self._pause,
+            "restart": self._steer,
         }[action]
+        if "sink" in fields:
+            does = self._steer
         entry = {"id": uuid4().hex, "action": action, "fields": dict(fields), "who": who}
         async with self._turn:
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     await self._record(entry, "asked", "")
                     try:
-                        words = await does(action, fields)
+                        words = await does(action, fields, who)
                     except ParrotError as error:
                         await self._record(entry, "refused", str(error))
                         raise
@@ -67,7 +78,7 @@ class Acting:
             [await outbox.send(topic, msgspec.json.encode(told), key=entry["id"].encode(), partition=0)]
         )
 
-    async def _verdict(self, word: str, fields: Mapping[str, str]) -> str:
+    async def _verdict(self, word: str, fields: Mapping[str, str], _: str) -> str:
         table = fields.get("table", "")
         parts = self._parts
         held = parts.schemas.history(table).held if table in parts.schemas.tables() else ()
@@ -80,7 +91,7 @@ class Acting:
         await parts.outbox.confirm([sent])
         return f"{word} of {table} is on its way to the worker that keeps the schemas"
 
-    async def _pause(self, word: str, fields: Mapping[str, str]) -> str:
+    async def _pause(self, word: str, fields: Mapping[str, str], _: str) -> str:
         """Pause a table as its circuit breaker would, until a person lets it go on."""
         table, parts = fields.get("table", ""), self._parts
         known = parts.windowing.breakers.pause(table)
@@ -96,7 +107,18 @@ class Acting:
         await parts.outbox.confirm([sent])
         return f"{table} {'is to pause before its next batch' if pause.paused else 'is to go on'}, in every worker"
 
-    async def _redrive(self, _: str, fields: Mapping[str, str]) -> str:
+    async def _steer(self, word: str, fields: Mapping[str, str], who: str) -> str:
+        """Let the writers of a sink wait, go on, or begin anew, in every worker."""
+        sink, said = fields.get("sink", ""), f"a person at {who}"
+        if word not in (Steer.PAUSE, Steer.RESUME, Steer.RESTART):
+            raise LetterError(f"{word} is nothing that a sink can be told")
+        workers = tuple(worker for worker in fields.get("workers", "").split(",") if worker)
+        await self._parts.steering.order(
+            sink, Steer(word), said, workers=workers, only_failed=fields.get("only_failed") == "true"
+        )
+        return f"{sink} {_STEERED[word]}, in every worker" if not workers else f"{sink} {_STEERED[word]}"
+
+    async def _redrive(self, _: str, fields: Mapping[str, str], __: str) -> str:
         table, reason = fields.get("table", ""), fields.get("reason", "")
         box = Box(self._parts.settings, self._parts.observing.letters_reader)
         letters, quarantined = await box.letters(), await box.letters(quarantine=True)

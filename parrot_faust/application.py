@@ -8,7 +8,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import faust
@@ -46,6 +46,7 @@ from parrot_faust.settings import Settings, load, masking_of, policy_of
 from parrot_faust.sinks.factory import SinkSpec, namer, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.standing import Standing
+from parrot_faust.steering import Steering
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
 from parrot_faust.transport.batch import Record
@@ -136,6 +137,15 @@ class Parts:
         self.loop = LoopProbe()
         self.standing = Standing(self)
         self.snapshot = self.standing.snapshot
+        self.steering = Steering(
+            topic=self.names.sinks,
+            worker=lambda: self.standing.identity,
+            processes=self.processes,
+            failed=self.stats.sink_failed,
+            send=self._tell_sinks,
+            options=client_options(settings),
+            log=log,
+        )
         self.reports = RuleReports(
             self.standing.identity,
             self.rules,
@@ -190,13 +200,15 @@ class Parts:
                 stats_topic(names.stats),
                 TopicPlan(names.rule_reports, 1, {"cleanup.policy": "compact,delete", "retention.ms": str(86_400_000)}),
                 *self.windowing.topics(names, keep),
+                *self.steering.topics(),
                 TopicPlan(names.audit, 1, {"retention.ms": "-1"}),
             ]
         )
         self._partitions = min(known[name] for name in (*(plan.name for plan in writes), names.images, names.versions))
         self.sources = await self.find_topics()
         self.source_channel.topics = [*self.source_channel.topics, *self.sources]
-        await asyncio.gather(*(process.start() for process in self.processes.values()))
+        starting = (process.start() for process in self.processes.values())
+        await asyncio.gather(self.steering.load(self.admin.read_all), *starting)
         self._announce()
 
     def _changelogs(self) -> list[TopicPlan]:
@@ -292,6 +304,7 @@ class Parts:
                 stats=self.stats,
                 lease_until=lambda: self.app.consumer.lease_until(settings.delivery.lease_s),
                 owns=self.owns,
+                paused=partial(self.steering.paused, sink),
                 committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
                 scan=self.rewrite_readers[sink].scan,
                 log=log,
@@ -322,6 +335,9 @@ class Parts:
     async def _send(self, *arguments: Any) -> Awaitable[Any]:
         confirmation: Awaitable[Any] = await self.app.producer.send(*arguments)
         return confirmation
+
+    async def _tell_sinks(self, key: bytes, value: bytes) -> None:
+        await self.outbox.confirm([await self.outbox.send(self.names.sinks, value, key=key, partition=0)])
 
     async def read_again(self, topic: str, partition: int, offset: int) -> Record | None:
         """One record of a source topic, None when the broker no longer has it."""
@@ -594,6 +610,10 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
     @app.task
     async def follow_stats() -> None:
         await parts.exchange.follow(lambda: bool(app.should_stop))
+
+    @app.task
+    async def follow_sinks() -> None:
+        await parts.steering.follow(lambda: bool(app.should_stop))
 
     @app.task
     async def redrive() -> None:

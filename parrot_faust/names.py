@@ -98,6 +98,11 @@ class Names:
         """Which tables are paused, keyed by table."""
         return f"{self.app}.breakers"
 
+    @property
+    def sinks(self) -> str:
+        """What people have said of sinks: which are paused, which writers are to begin anew; keyed by sink."""
+        return f"{self.app}.sinks"
+
     def dead(self, topic: str) -> str:
         """Dead letters of a source topic."""
         return f"{self.app}.dead.{topic}"
@@ -112,7 +117,7 @@ class Names:
             return bool(_FAUST_OWN.fullmatch(topic))
         if topic in (self.redrive, self.resolved, self.stats, self.audit, self.rule_reports):
             return True
-        if topic in (self.tallies, self.windows, self.breakers):
+        if topic in (self.tallies, self.windows, self.breakers, self.sinks):
             return True
         # Not all that begins with the app's name: an app may be called as the topic prefix of its source is.
         own = (self.held, self.rules, self.schemas, self.images, self.versions, self.verifications, self.anchor)

@@ -39,6 +39,7 @@ class Standing:
                 sink, {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
             )
             entry["pid"] = process.pid
+            entry |= self._steered(sink, busy=process.busy)
             entry["lag_chunks"] = 0
         view |= self._assigned(view)
         now = time.time()
@@ -56,6 +57,17 @@ class Standing:
         view["held_tables"] = parts.schemas.held()
         view |= parts.windowing.view()
         return view
+
+    def _steered(self, sink: str, *, busy: bool) -> dict[str, Any]:
+        """Since when a sink is paused and why, whether its writer stands still, and whether it begins anew."""
+        steering = self._parts.steering
+        pause = steering.pause(sink)
+        return {
+            "paused_ms": pause.at_ms if pause else 0,
+            "paused_reason": pause.reason if pause else "",
+            "stands": pause is not None and not busy,
+            "restarting": steering.restarting(sink),
+        }
 
     def _assigned(self, view: dict[str, Any]) -> dict[str, Any]:
         """What the partitions say that this worker has: how many records wait, and which ones a rule has stopped."""

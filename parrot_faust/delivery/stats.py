@@ -212,6 +212,10 @@ class Stats:
         if counters.state != "retrying":
             counters.state, counters.since_ms = "retrying", self._now_ms()
 
+    def sink_failed(self, sink: str) -> bool:
+        """Whether a store does not answer, by what was noted last."""
+        return sink in self._sinks and self._sinks[sink].state != "ok"
+
     # -- both --------------------------------------------------------------------------------------------------------
 
     def agent_step(self, agent: str, changes: int, **milliseconds: float) -> None:

@@ -59,6 +59,11 @@ class SinkProcess:
         known = identity is not None and identity.done() and not identity.cancelled() and not identity.exception()
         return identity.result() if identity is not None and known else None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is at hand."""
+        return self._turn.locked()
+
     async def write(self, chunks: Sequence[bytes], lease: float) -> list[ChunkResult]:
         """Write encoded chunks and return a result for each.
 
@@ -101,6 +106,20 @@ class SinkProcess:
         if answer.unavailable:
             raise SinkUnavailable(self.name, answer.unavailable)
         return answer.planned
+
+    async def restart(self) -> None:
+        """End the process once the call at hand is answered, and start another; one that was stopped stays so.
+
+        Raise SinkUnavailable when the new one dies, or does not begin in time.
+        """
+        async with self._turn:
+            if self._stopped:
+                return
+            await self._end()
+            try:
+                await self._ready(time.monotonic() + START_S)
+            except BrokenProcessPool:
+                raise await self._lost("died while it was starting") from None
 
     async def stop(self) -> None:
         """End the process, whatever it is doing; return when it is gone."""

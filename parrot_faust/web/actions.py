@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -20,8 +21,8 @@ TOKEN_BYTES = 32
 SESSION_S = 8 * 3600  # a working day
 HEADER = "X-Parrot-Token"
 
-#: The actions, and the page that each belongs to, empty for the page of the table.
-ACTIONS = {"approve": "/schema", "reject": "/schema", "redrive": "/errors", "pause": "", "resume": ""}
+#: The actions, and the page that each belongs to, empty for the page of the table, or the first one for a sink.
+ACTIONS = {"approve": "/schema", "reject": "/schema", "redrive": "/errors", "pause": "", "resume": "", "restart": ""}
 _OWN = re.compile(r"/|/schema|/errors|/tables/[^/\\?#]+")
 
 
@@ -58,7 +59,21 @@ class Keyring:
 
     def known(self, request: web.Request) -> bool:
         """Whether a request comes from who has the token."""
-        return self.opens(request.cookies.get(self.cookie, "")) or self.opens(request.headers.get(HEADER, ""))
+        return self.opens(request.cookies.get(self.cookie, "")) or self.sent(request)
+
+    def sent(self, request: web.Request) -> bool:
+        """Whether a request brings the token itself: in our header, or as a password, with any name."""
+        return self.opens(request.headers.get(HEADER, "")) or self.opens(_password(request))
+
+
+def _password(request: web.Request) -> str:
+    """The password of a request with basic authentication, empty without one."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    try:
+        name_and_password = base64.b64decode(given, validate=True).decode() if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
+    return name_and_password.partition(":")[2]
 
 
 def from_our_pages(request: web.Request) -> bool:
@@ -130,7 +145,7 @@ def register(
             words, status = await doer.act(action, fields, request.remote or ""), 200
         except ParrotError as error:
             words, status = str(error), 409
-        back = ACTIONS[action] or _page(table_path(fields.get("table", "")))
+        back = ACTIONS[action] or _page("/" if "sink" in fields else table_path(fields.get("table", "")))
         if "application/json" in request.headers.get("Accept", ""):
             body = msgspec.json.encode({"action": action, "done": status == 200, "words": words})
             return web.Response(body=body, status=status, content_type="application/json")

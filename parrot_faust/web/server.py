@@ -14,6 +14,7 @@ from faust.web.drivers.aiohttp import Web
 
 from parrot_faust.web import other_pages, overview, table_page
 from parrot_faust.web.actions import Keyring, register
+from parrot_faust.web.connect_api import ConnectApi
 from parrot_faust.web.metrics import Metrics
 from parrot_faust.web.static import ICON, LIVE, STYLE
 
@@ -102,6 +103,15 @@ def new_web(app: Any) -> PageServer:
         return overview.common(parts.exchange.look(), parts.fleet, await parts.observing.known())
 
     register(web.web_app.router, keys, parts.acting, common, log)
+    ConnectApi(
+        sinks={sink: getattr(parts.settings.sinks, sink) for sink in parts.processes},
+        topic=parts.names.writes,
+        look=parts.exchange.look,
+        paused=parts.steering.paused,
+        keys=keys,
+        doer=parts.acting,
+        log=log,
+    ).register(web.web_app.router)
 
     metrics = Metrics(parts.snapshot)
 

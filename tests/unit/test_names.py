@@ -19,6 +19,7 @@ OWN = [
     NAMES.tallies,
     NAMES.windows,
     NAMES.breakers,
+    NAMES.sinks,
     NAMES.dead("shop.public.orders"),
     NAMES.quarantine("shop.public.orders"),
 ]

@@ -62,6 +62,7 @@ class World:
     batches: Batches = field(default_factory=Batches)
     stats: Stats = field(default_factory=lambda: Stats(lambda: TIME_US / 1e6 + 1))
     owned: Callable[[], bool] = lambda: True
+    paused: Callable[[], bool] = lambda: False
     lease: Callable[[], float] = lambda: time.monotonic() + 60
     waits: list[tuple[float, float]] = field(default_factory=list)
     note: str = ""
@@ -92,6 +93,7 @@ class World:
             stats=self.stats,
             lease_until=lambda: self.lease(),
             owns=lambda _: self.owned(),
+            paused=lambda: self.paused(),
             committed_note=self.committed_note,
             scan=self.scan,
             log=logging.getLogger("test.writer"),
@@ -476,3 +478,46 @@ async def test_that_rows_written_late_can_no_longer_be_found_is_an_error_that_sa
     (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert "no longer has offset 40" in error
     assert "parrot verify --repair" in error
+
+
+# -- a paused sink ---------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_written_of_a_paused_sink_and_all_of_it_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.writer.PAUSED_POLL_S", 0.0)
+    paused = True
+    world.paused = lambda: paused
+    task = asyncio.create_task(world.writer().take(world.batch(chunk(0, 2), chunk(2, 2))))
+    await turns(50)
+    assert (world.store.calls, world.batches.settled, task.done()) == ([], [], False)
+    paused = False
+    await task
+    assert (len(world.store.calls), world.batches.settled, world.counts()) == (1, [(40, 41, "1")], (4, 0))
+
+
+async def test_a_pause_stops_the_tries_at_a_store_that_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.writer.PAUSED_POLL_S", 0.0)
+    world.store.answers = [SinkUnavailable("kudu", "away")] * 3
+    world.paused = lambda: len(world.store.calls) == 2
+    task = asyncio.create_task(world.writer().take(world.batch(chunk(0, 2))))
+    await turns(50)
+    assert (len(world.store.calls), task.done()) == (2, False)
+    world.paused = lambda: False
+    await task
+    assert (len(world.store.calls), world.counts()) == (4, (2, 0))
+
+
+async def test_a_paused_writer_gives_up_a_partition_that_was_taken_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.writer.PAUSED_POLL_S", 0.0)
+    owned, world.paused = True, lambda: True
+    world.owned = lambda: owned
+    task = asyncio.create_task(world.writer().take(world.batch(chunk(0, 2))))
+    await turns(20)
+    assert not task.done()
+    owned = False
+    await task
+    assert (world.store.calls, world.batches.settled) == ([], [])

@@ -84,6 +84,23 @@ async def test_calls_at_once_follow_one_another(process: SinkProcess) -> None:
     assert [result.rows for (result,) in answers] == list(range(1, 9))
 
 
+async def test_a_restart_ends_no_call_and_is_no_death(process: SinkProcess) -> None:
+    first = await pid_of(process)
+    call = asyncio.create_task(process.write([chunk(rows=3)], soon()))
+    await asyncio.sleep(0)
+    assert process.busy
+    await process.restart()
+    (result,) = await call
+    assert (result.rows, result.failures) == (3, ())
+    assert await pid_of(process) != first
+    assert not alive(first)
+    assert not process.busy
+    assert (process.restarts, (await process.write([chunk()], soon()))[0].rows) == (0, 1)
+    await process.stop()
+    await process.restart()
+    assert process.pid is None, "what was stopped stays so"
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
 async def test_process_that_died_between_calls_is_started_again(process: SinkProcess, how: signal.Signals) -> None:
     first = await pid_of(process)

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from test_web_server import free_port
 
-from models import Column, Kind, Pause, TableSchema
+from models import Column, Kind, Pause, Steer, TableSchema
 from parrot_faust.acting import Acting
 from parrot_faust.application import ParrotApp, create_app
 from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
@@ -141,6 +141,18 @@ async def test_a_script_acts_with_the_header_and_is_answered_in_json(
 SHAPE = TableSchema.of("t", (Column("id", Kind.INT32),), ("id",))
 
 
+class Steering:
+    def __init__(self) -> None:
+        self.orders: list[tuple[Any, ...]] = []
+
+    async def order(
+        self, sink: str, word: Steer, who: str, *, workers: tuple[str, ...] = (), only_failed: bool = False
+    ) -> None:
+        if sink != "kudu":
+            raise ParrotError(f"there is no sink {sink!r}")
+        self.orders.append((sink, word, who, workers, only_failed))
+
+
 class Outbox:
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -168,6 +180,7 @@ def acting(outbox: Outbox) -> Acting:
         names=SimpleNamespace(breakers="unit.breakers", audit="unit.audit", schemas="unit.schemas"),
         standing=SimpleNamespace(identity="here/1/2"),
         sources=["t", "u"],
+        steering=Steering(),
         windowing=SimpleNamespace(breakers=SimpleNamespace(pause={"u": Pause("u", True, 2**62)}.get)),
         schemas=SimpleNamespace(
             tables=lambda: ["t"], history=lambda table: held if table == "t" else SchemaHistory(None, ())
@@ -209,6 +222,24 @@ async def test_a_table_is_paused_and_goes_on_as_by_its_breaker(acting: Acting, o
     for action, table in (("pause", "u"), ("resume", "t"), ("pause", "x"), ("pause", "")):
         with pytest.raises(LetterError):
             await acting.act(action, {"table": table}, "127.0.0.1")
+
+
+async def test_a_sink_is_paused_goes_on_and_begins_anew_and_all_is_recorded(acting: Acting, outbox: Outbox) -> None:
+    steering: Any = acting._parts.steering
+    await acting.act("pause", {"sink": "kudu"}, "127.0.0.1")
+    await acting.act("resume", {"sink": "kudu"}, "127.0.0.1")
+    await acting.act("restart", {"sink": "kudu", "workers": "a,b", "only_failed": "true"}, "127.0.0.1")
+    who = "a person at 127.0.0.1"
+    assert steering.orders == [
+        ("kudu", Steer.PAUSE, who, (), False),
+        ("kudu", Steer.RESUME, who, (), False),
+        ("kudu", Steer.RESTART, who, ("a", "b"), True),
+    ]
+    assert [told["state"] for _, told in outbox.sent] == ["asked", "done"] * 3
+    for action, fields in (("pause", {"sink": "x"}), ("approve", {"sink": "kudu"}), ("restart", {"table": "t"})):
+        with pytest.raises(ParrotError):
+            await acting.act(action, fields, "127.0.0.1")
+    assert len(steering.orders) == 3
 
 
 async def test_what_can_t_be_recorded_is_not_done(acting: Acting, outbox: Outbox) -> None:
