@@ -10,13 +10,14 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	if command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
-.PHONY: help demo test faults soak lint format clean requirements
+.PHONY: help demo test faults soak lint format docs clean requirements
 help:
 	@echo "make demo            see the whole pipeline run (ARGS=\"--changes 5000\" hands arguments on)"
 	@echo "make test            lint, types, layers, unit and integration tests"
 	@echo "make faults          break things on purpose and see that nothing is lost (ARGS=\"--only 1 --seed 2\")"
 	@echo "make soak MINUTES=5  load and random faults for so long; what the worker holds must stay flat"
 	@echo "make lint            lint, types and layers only"
+	@echo "make docs            build the documentation as a site, strictly, into site/"
 	@echo "make clean           end what runs and delete the environment and the state folder"
 
 $(VENV)/.base: requirements/bootstrap.txt
@@ -58,6 +59,10 @@ format: $(VENV)/.test
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: $(VENV)/.test
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "site/index.html"
+
 # For maintainers: write the pinned requirements anew after pyproject.toml has changed.
 requirements: $(VENV)/.base
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -q -o requirements/runtime.txt
@@ -65,4 +70,4 @@ requirements: $(VENV)/.base
 
 clean:
 	@test ! -x $(BIN)/parrot || $(BIN)/parrot down
-	@rm -rf $(VENV) .parrot .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .parrot site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
