@@ -1,9 +1,11 @@
-"""`parrot connector`: the Debezium side of the pipeline, through Kafka Connect's REST API."""
+"""`parrot connector`: the Debezium side of the pipeline, by Kafka Connect's REST API, and a worker's sinks alike."""
 
 from __future__ import annotations
 
 import json
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from rich.table import Table
 from parrot_faust.connect import Connect, ConnectorStatus, read_config, shown
 from parrot_faust.distribution import Local
 from parrot_faust.errors import ConnectError
+from parrot_faust.settings import Settings
+from parrot_faust.settings import load as load_settings
 
 WAIT_S = 60.0
+ANSWER_S = 10.0
 POLL_S = 0.5
 UNHEALTHY = 2  # exit status of `list` and `status` when something has failed
 _COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "STOPPED": "yellow", "FAILED": "red"}
@@ -27,17 +32,38 @@ _COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "STOPPED": "yellow", "FAILED
 @click.option(
     "--connect", "url", envvar="PARROT_CONNECT", help="Connect's address; the local distribution's if not given."
 )
+@click.option("--sinks", is_flag=True, help="The sinks of the worker of this machine's settings, in all its workers.")
 @click.pass_context
-def connector(context: click.Context, url: str | None) -> None:
-    """List, make and steer the connectors that capture the source.
+def connector(context: click.Context, url: str | None, sinks: bool) -> None:
+    """List, make and steer the connectors that capture the source; or list and steer the sinks.
 
     \b
     parrot connector list
     parrot connector create shop connector.json
+    parrot connector --sinks pause kudu
 
     Exit status 2 of `list` and `status` means that something has failed.
     """
-    context.obj = Connect(url or Local.here().addresses().connect)
+    if sinks and context.invoked_subcommand in ("create", "delete"):
+        raise click.UsageError("sinks are made and deleted in the worker's settings")
+    context.obj = _sinks(load_settings()) if sinks else Connect(url or Local.here().addresses().connect)
+
+
+def _sinks(settings: Settings) -> Connect:
+    """The worker of these settings, which answers for its sinks as Connect does for connectors."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.web.host, settings.web.host)  # noqa: S104 - no address to ask
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
+    token = settings.state / "web.token"
+    try:
+        if not token.exists():  # the worker makes it when somebody wants to sign in
+            with urllib.request.urlopen(f"{url}/sign-in", timeout=ANSWER_S):  # noqa: S310 - made above
+                pass
+        password = token.read_text(encoding="utf-8").strip()
+    except urllib.error.URLError as error:
+        raise ConnectError(f"no worker answers at {url}: {error.reason}") from None
+    except OSError as error:
+        raise ConnectError(f"the worker's token can't be read from {token}: {error.strerror}") from None
+    return Connect(url, password=password, fails_for_good=False)
 
 
 @connector.command("list")
@@ -106,10 +132,14 @@ def create(connect: Connect, name: str, file: Path) -> None:
 @click.argument("name")
 @click.pass_obj
 def pause(connect: Connect, name: str) -> None:
-    """Let a connector hold. What is committed meanwhile stays in the source's log, which grows."""
+    """Let a connector hold. What is committed meanwhile stays in the source's log, which grows.
+
+    What is changed while a sink is paused waits in Kafka, for `topics.retention_days`.
+    """
     connect.pause(name)
     connect.wait(name, lambda found: _all(found, "PAUSED"), WAIT_S)
-    click.echo(f"{name} is paused; go on with `parrot connector resume {name}`")
+    sinks = "" if connect.fails_for_good else "--sinks "
+    click.echo(f"{name} is paused; go on with `parrot connector {sinks}resume {name}`")
 
 
 @connector.command()
@@ -118,7 +148,12 @@ def pause(connect: Connect, name: str) -> None:
 def resume(connect: Connect, name: str) -> None:
     """Let a paused connector go on where it was."""
     connect.resume(name)
-    connect.wait(name, lambda found: found.running, WAIT_S)
+    if connect.fails_for_good:
+        connect.wait(name, lambda found: found.running, WAIT_S)
+    else:
+        found = connect.wait(name, lambda found: not _some(found, "PAUSED"), WAIT_S)
+        if found.failed:
+            raise ConnectError(f"{name} goes on, but its store does not answer: {found.reason}")
     click.echo(f"{name} runs")
 
 
@@ -155,6 +190,10 @@ def _settled(connect: Connect, name: str) -> ConnectorStatus:
         if found.running or time.monotonic() > deadline:
             return found
         time.sleep(POLL_S)
+
+
+def _some(found: ConnectorStatus, state: str) -> bool:
+    return found.connector.state == state or any(task.state == state for task in found.tasks)
 
 
 def _all(found: ConnectorStatus, state: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import urllib.error
@@ -75,11 +76,19 @@ class FieldProblem(msgspec.Struct, frozen=True):
 class Connect:
     """A client of one Connect cluster. Blocking: for commands and the demo, not for the worker.
 
+    `password` is sent by basic authentication, as is what an address has before its host. Where tasks that failed are
+    tried again by themselves, which Connect's are not, `fails_for_good` is off.
+
     Every method raises ConnectError when Connect does not answer or refuses, with its own words.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, *, password: str = "", fails_for_good: bool = True) -> None:
+        self.url, login = _without_login(url.rstrip("/"))
+        login = f"parrot:{password}" if password else login
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if login:
+            self._headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+        self.fails_for_good = fails_for_good
 
     def names(self) -> list[str]:
         """The connectors there are, by name."""
@@ -143,7 +152,7 @@ class Connect:
             else:
                 if until(status):
                     return status
-                if status.failed:
+                if status.failed and self.fails_for_good:
                     raise ConnectError(f"the connector {name} failed: {status.reason or 'it gives no reason'}")
             time.sleep(POLL_S)
         last = f"; it is {status.connector.state}" if status else "; Connect has not begun with it"
@@ -154,7 +163,7 @@ class Connect:
             f"{self.url}{path}",
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers=self._headers,
         )
         try:
             with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - as above
@@ -164,6 +173,13 @@ class Connect:
         except (OSError, ValueError) as error:
             raise ConnectError(f"Connect does not answer at {self.url}: {error}") from None
         return json.loads(text) if text else None
+
+
+def _without_login(url: str) -> tuple[str, str]:
+    """An address as it may be shown, and the user and password that it had."""
+    parts = urllib.parse.urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    return urllib.parse.urlunsplit(parts._replace(netloc=host)), urllib.parse.unquote(login)
 
 
 def _path(name: str) -> str:

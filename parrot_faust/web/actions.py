@@ -92,7 +92,7 @@ def sign_in_page(view: Mapping[str, Any], file: Path, back: str, *, wrong: bool)
     """Where the token is asked for."""
     again = '<p class="bad">that is not the token</p>' if wrong else ""
     parts = f"""<section><h2>Who may act</h2><p>Whoever can read the worker's token may approve schema changes, pause
-tables and send dead letters again from here. It is in
+tables and stores, and send dead letters again from here. It is in
 <code>{text(file)}</code> on the worker's machine.</p>{again}</section>
 <form method="post" action="/sign-in"><input type="hidden" name="back" value="{text(back)}">
 <label>Token <input name="token" type="password" autocomplete="off" required></label><button>Sign in</button></form>"""

@@ -20,6 +20,7 @@ KINDS = {
     "held": "bad",
     "away": "bad",
     "differs": "bad",
+    "waits": "warn",
     "behind": "warn",
     "reading": "warn",
     "letters": "warn",
@@ -97,11 +98,14 @@ def _state(
     if name in whole["held_tables"]:
         return "held", "held: schema change", 0
     behind = whole["behind"].get(name, {})
-    away = [sink for sink in behind if whole["sinks"][sink]["state"] != "ok"]
+    away = [sink for sink in behind if standing_of(whole["sinks"][sink]) == "away"]
     if away:
         return "away", f"{' and '.join(away)} away", min(behind[sink] for sink in away)
     if line["verified"] and line["verified"]["verdict"] == "unexplained":
         return "differs", f"{line['verified']['differences']:,} rows differ", 0
+    paused = [sink for sink in behind if standing_of(whole["sinks"][sink]) == "paused"]
+    if paused:
+        return "waits", f"{' and '.join(paused)} paused", min(behind[sink] for sink in paused)
     if behind:
         return "behind", f"behind in {' and '.join(behind)}", min(behind.values())
     if line["waiting"] > MANY_WAITING:
@@ -111,6 +115,13 @@ def _state(
     if line["quarantined"] >= MANY_HELD and much_held(name, fleet):
         return "quarantine", "current, many held", 0
     return ("current", "current", 0) if line["captured"] else ("empty", "no change yet", 0)
+
+
+def standing_of(sink: Mapping[str, Any]) -> str:
+    """How a store is with all workers: of one that is paused nobody knows whether it would answer."""
+    if sink["paused_ms"]:
+        return "paused"
+    return "ok" if sink["state"] == "ok" else "away"
 
 
 def much_held(name: str, fleet: Fleet) -> bool:
@@ -127,7 +138,11 @@ def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]]) -> list[dict
         found.append({"what": what, "words": words, "command": command, "since": since, "act": act, "table": table})
 
     for name, sink in whole["sinks"].items():
-        if sink["state"] != "ok":
+        if standing_of(sink) == "paused":
+            words = f"{sink['paused_reason']}. Its changes wait and nothing is lost; the other stores go on."
+            command = f"parrot connector --sinks resume {shlex.quote(name)}"
+            say(f"{name} is paused:", words, command, sink["paused_ms"] / 1000)
+        elif sink["state"] != "ok":
             reason = str(sink["error"]).removeprefix(f"{name} is not available: ").removeprefix(f"{name}: ").rstrip(".")
             words = f"{reason}. It is tried again until it does; the other stores go on and nothing is lost."
             say(f"{name} does not answer:", words, "parrot status", sink["since_ms"] / 1000)
@@ -164,7 +179,7 @@ def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> No
         say(
             f"{name} is not equal to its source in a way", words, f"parrot verify --table {quoted} --repair", table=name
         )
-    elif state in ("behind", "reading"):
+    elif state in ("behind", "reading", "waits"):
         say(name, f"is {line['words']}", "", line["since"], act=False, table=name)
     elif state == "quarantine":
         show = f"parrot deadletters list --quarantine --topic {quoted}"
@@ -178,14 +193,18 @@ def standing(whole: Mapping[str, Any], lines: list[dict[str, Any]], found: list[
     """All of it in a few words."""
     urgent = [each for each in found if each["act"]]
     if urgent:
-        away = [name for name, sink in whole["sinks"].items() if sink["state"] != "ok"]
-        if away and len(away) == len(urgent):
-            return {"kind": "bad", "words": f"{' and '.join(away)} away"}
+        stores: dict[str, list[str]] = {}
+        for name, sink in whole["sinks"].items():
+            stores.setdefault(standing_of(sink), []).append(name)
+        stores.pop("ok", None)
+        if sum(map(len, stores.values())) == len(urgent):
+            words = ", ".join(f"{' and '.join(names)} {how}" for how, names in sorted(stores.items()))
+            return {"kind": "bad", "words": words}
         return {
             "kind": "bad",
             "words": f"{len(urgent)} {'thing needs' if len(urgent) == 1 else 'things need'} a person",
         }
-    behind = sum(line["state"] in ("behind", "reading") for line in lines)
+    behind = sum(line["state"] in ("behind", "reading", "waits") for line in lines)
     if behind:
         return {"kind": "warn", "words": f"{behind} {'table' if behind == 1 else 'tables'} behind"}
     if any(line["captured"] for line in lines):

@@ -71,6 +71,8 @@ def _sinks(views: list[View]) -> dict[str, dict[str, Any]]:
                     "state": "ok",
                     "error": "",
                     "since_ms": 0,
+                    "paused_ms": 0,
+                    "paused_reason": "",
                     "lag_chunks": 0,
                     "restarts": 0,
                     "visible_ms": {"p50": 0.0, "p99": 0.0},
@@ -86,6 +88,8 @@ def _sink(into: dict[str, Any], sink: View) -> None:
         earlier = into["state"] == "ok" or sink.get("since_ms", 0) < into["since_ms"]
         if earlier:
             into |= {"state": sink["state"], "error": sink["error"], "since_ms": sink.get("since_ms", 0)}
+    if sink.get("paused_ms", 0) > into["paused_ms"]:
+        into |= {"paused_ms": sink["paused_ms"], "paused_reason": sink["paused_reason"]}
     into["lag_chunks"] += sink.get("lag_chunks", 0)
     into["restarts"] += sink.get("restarts", 0)
     for name in into["visible_ms"]:  # quantiles do not add up: the slowest worker's

@@ -159,6 +159,13 @@ METERS = (
         "parrot_sink_up", "gauge", "1 while a store answers.", ("sink",), _of_sink(lambda sink: sink["state"] == "ok")
     ),
     Meter(
+        "parrot_sink_paused",
+        "gauge",
+        "1 while a person has paused a sink, in all workers.",
+        ("sink",),
+        _of_sink(lambda sink: bool(sink.get("paused_ms"))),
+    ),
+    Meter(
         "parrot_sink_waiting_chunks",
         "gauge",
         "Chunks that wait for a store, of the partitions this worker has.",

@@ -160,6 +160,7 @@ def agents(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> 
                     },
                     "queue_batches": queue[0],
                     "queue_bytes": queue[1],
+                    "paused": bool(worker["sinks"].get(agent.removesuffix("_writer"), {}).get("paused_ms")),
                     "restarts": worker["sinks"].get(agent.removesuffix("_writer"), {}).get("restarts", 0),
                 }
             )
@@ -170,7 +171,7 @@ def agents_html(view: Mapping[str, Any]) -> str:
     """The page."""
     rows = [
         [
-            text(each["agent"]),
+            mark("warn", f"{each['agent']}, paused") if each["paused"] else text(each["agent"]),
             mark("warn", f"{each['worker']}, silent") if each["silent"] else text(each["worker"]),
             number(each["batches"]),
             number(each["changes"]),

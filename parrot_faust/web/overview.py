@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parrot_faust.web import judging
+from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.charts import spark
 from parrot_faust.web.fleet import Fleet
 from parrot_faust.web.markup import ago, grid, mark, number, page, rate, share, span, table_link, text
@@ -44,7 +45,7 @@ def view(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> di
     return made | {"totals": totals, "rate": round(fleet.rate(), 1), "stores": stores}
 
 
-def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "") -> str:
+def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "", *, may_act: bool = False) -> str:
     """The page. `asked` is a part of the names of the tables that are wanted."""
     chosen = [line for line in view["tables"] if asked.casefold() in line["table"].casefold()]
     field = (
@@ -53,7 +54,7 @@ def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "") -> str:
     )
     parts = f"""<section>{_cards(view, fleet)}</section>
 <div class="bar"><h2>Tables</h2>{field}</div><section>{_tables(view, chosen, fleet, asked)}</section>
-<section><h2>Stores</h2>{_stores(view)}</section>
+<section><h2>Stores</h2>{_stores(view, may_act=may_act)}</section>
 <section><h2>Also worth a look</h2>{_watched(view)}</section>"""
     return page("Tables", "/", dict(view), parts)
 
@@ -113,20 +114,34 @@ def verified(result: Mapping[str, Any] | None, now: float) -> str:
     return f"{mark(kind, result['verdict'])} <i>{ago(now - result['at_ms'] / 1000)}</i>"
 
 
-def _stores(view: Mapping[str, Any]) -> str:
+def _stores(view: Mapping[str, Any], *, may_act: bool) -> str:
     rows = [
         [
             text(name),
-            mark("good" if sink["state"] == "ok" else "bad", "answers" if sink["state"] == "ok" else sink["state"]),
+            store_state(sink, view["at"]),
             span(sink["visible_ms"]["p50"] / 1000),
             span(sink["visible_ms"]["p99"] / 1000),
             number(sink["lag_chunks"]),
             number(sink["restarts"], "warn"),
+            _steer(name, sink, may_act=may_act),
         ]
         for name, sink in view["stores"].items()
     ]
     headers = ["store", "state", "commit to visible, half", "99 of 100", "chunks waiting", "client restarts"]
-    return grid(headers, rows, "none", (0, 1))
+    return grid([*headers, "pause, resume"], rows, "none", (0, 1, 6))
+
+
+def store_state(sink: Mapping[str, Any], now: float) -> str:
+    """How a store is, in words."""
+    how = judging.standing_of(sink)
+    if how == "paused":
+        return f"{mark('warn', 'paused')} <i>for {span(now - sink['paused_ms'] / 1000)}</i>"
+    return mark("good", "answers") if how == "ok" else mark("bad", sink["state"])
+
+
+def _steer(name: str, sink: Mapping[str, Any], *, may_act: bool) -> str:
+    word = "resume" if sink["paused_ms"] else "pause"
+    return button(word, f"{word} {name}", {"sink": name}) if may_act else sign_in_link("/", f"{word} it")
 
 
 def _watched(view: Mapping[str, Any]) -> str:

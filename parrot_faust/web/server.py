@@ -70,7 +70,8 @@ def new_web(app: Any) -> PageServer:
 
     async def index(request: aiohttp_web.Request) -> aiohttp_web.Response:
         view = overview.view(parts.exchange.look(), parts.fleet, await parts.observing.known())
-        return answer(request, view, lambda: overview.html(view, parts.fleet, request.query.get("q", "")))
+        asked, may_act = request.query.get("q", ""), keys.known(request)
+        return answer(request, view, lambda: overview.html(view, parts.fleet, asked, may_act=may_act))
 
     async def table(request: aiohttp_web.Request) -> aiohttp_web.Response:
         name, observing = request.match_info["table"], parts.observing

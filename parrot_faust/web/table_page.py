@@ -70,6 +70,7 @@ def view(
         "rules": rules + before,
         "check_us": round(1e6 * seconds / rows, 2) if rows else None,
         "owners": owners,
+        "paused_sinks": {name: sink["paused_ms"] for name, sink in whole["sinks"].items() if sink["paused_ms"]},
         "stopped": [one for one in whole["stopped"] if one["table"] == table],
         "targets": about["targets"],
         "events": about["events"][-EVENTS_SHOWN:][::-1],
@@ -170,7 +171,9 @@ def _stores(view: Mapping[str, Any], now: float) -> str:
     rows = []
     for name, store in view["line"]["stores"].items():
         state = mark("good", "current")
-        if store["behind_since"]:
+        if view["paused_sinks"].get(name):
+            state = f"{mark('warn', 'paused')} <i>for {span(now - view['paused_sinks'][name] / 1000)}</i>"
+        elif store["behind_since"]:
             state = f"{mark('warn', 'behind')} <i>for {span(now - store['behind_since'])}</i>"
         newest = ago(now - store["newest_ms"] / 1000) if store["newest_ms"] else "–"
         target = text(view["targets"].get(name, "not known yet"))

@@ -29,12 +29,15 @@ def written(stats: Stats, sink: str, topic: str, rows: int, refused: int = 0, la
     stats.sink_chunk(sink, header, range(first, first + refused), lambda: range(first, first + rows))
 
 
-def view(stats: Stats, *, lag: int = 0, at: float = NOW, **more: Any) -> dict[str, Any]:
-    """What a worker with the stores kudu and hbase says of itself at a time."""
+def view(stats: Stats, *, lag: int = 0, at: float = NOW, paused: str = "", **more: Any) -> dict[str, Any]:
+    """What a worker with the stores kudu and hbase says of itself at a time. `paused` is one of them."""
     made = stats.snapshot()
     for sink in ("kudu", "hbase"):
         idle = {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
         made["sinks"].setdefault(sink, idle)["lag_chunks"] = lag
+        if sink == paused:
+            reason = "paused by <b>a person</b>"
+            made["sinks"][sink] |= {"paused_ms": int((NOW - 90) * 1000), "paused_reason": reason, "stands": True}
     base = {
         "loop_lag_ms": {"max": 3.25, "own": 1.0, "recent": 2.0},
         "memory": 200e6,

@@ -217,8 +217,8 @@ def whole(**sinks: dict[str, Any]) -> dict[str, Any]:
     ("writer", "state"),
     [
         ({}, "RUNNING"),
-        ({"stands": True, "paused_ms": 1}, "PAUSED"),
-        ({"stands": False, "paused_ms": 1}, "RUNNING"),
+        ({"stands": True, "paused_ms": 1, "paused_reason": "x"}, "PAUSED"),
+        ({"stands": False, "paused_ms": 1, "paused_reason": "x"}, "RUNNING"),
         ({"state": "retrying", "error": "kudu is not available: x"}, "FAILED"),
         ({"state": "retrying", "error": "x", "stands": True}, "PAUSED"),
         ({"restarting": True}, "RESTARTING"),

@@ -36,7 +36,7 @@ def view() -> dict[str, Any]:
     stats.schema_change(TABLE, "AddColumn", "", "note string", 0.0)
     stats.schema_change(TABLE, "AddColumn", "kudu", "note string", 0.2)
     snapshot = stats.snapshot() | {"app": "unit", "version": "1.2", "loop_lag_ms": {"max": 40.0, "own": 9.0}}
-    snapshot["sinks"]["kudu"]["lag_chunks"] = 7
+    snapshot["sinks"]["kudu"] |= {"lag_chunks": 7, "paused_ms": 5}
     windows = WindowStats()
     for success in (True, False):
         windows.result(WindowResult(TABLE, "n.mean", "v1", "critical", 0, 60_000, success, 1.5, {}))
@@ -85,6 +85,8 @@ def test_samples_are_what_was_counted(families: dict[str, Metric]) -> None:
     assert value(families, "parrot_applied", "_total", sink="kudu", table=TABLE) == 2
     assert value(families, "parrot_sink_dead_letters", "_total", sink="kudu", table=TABLE) == 1
     assert (value(families, "parrot_sink_up", sink="kudu"), value(families, "parrot_sink_up", sink="hbase")) == (1, 0)
+    paused = [value(families, "parrot_sink_paused", sink=sink) for sink in ("kudu", "hbase")]
+    assert paused == [1, 0]
     assert value(families, "parrot_sink_waiting_chunks", sink="kudu") == 7
     assert value(families, "parrot_writer_restarts", "_total", sink="hbase") == 2
     assert value(families, "parrot_newest_change_timestamp_seconds", sink="kudu", table=TABLE) == 99

@@ -306,3 +306,30 @@ def test_the_clock_is_not_asked_by_pages() -> None:
     first = overview.html(world.view(), world.fleet)
     assert abs(time.time() - NOW) > 1
     assert overview.html(world.view(), world.fleet) == first
+
+
+def test_a_paused_store_is_said_with_what_lets_it_go_on(world: World) -> None:
+    captured(world.stats, "t", forwarded=5)
+    written(world.stats, "hbase", "t", 5)
+    world.stats.sink_retrying("kudu", "kudu is not available: x", 0)
+    page = world.later(paused="kudu", lag=1)
+    stores = {row["store"]: row["state"] for row in page.below("store")}
+    assert stores["kudu"].startswith("paused for 1 min")
+    assert stores["hbase"] == "answers"
+    assert page.below("table")[0]["state"].startswith("kudu paused")
+    assert "kudu is paused: paused by <b>a person</b>." in page.text
+    assert "parrot connector --sinks resume kudu" in page.text
+    assert "does not answer" not in page.text, "nobody has asked it since"
+    made = world.view(paused="kudu", lag=1)
+    assert made["standing"] == {"kind": "bad", "words": "kudu paused"}
+    assert made["stores"]["kudu"]["paused_ms"] == int((NOW - 90) * 1000)
+
+
+@pytest.mark.parametrize(("paused", "words"), [("", ["pause", "pause"]), ("kudu", ["resume", "pause"])])
+def test_who_may_act_has_a_button_for_each_store(world: World, paused: str, words: list[str]) -> None:
+    made = world.view(paused=paused)
+    page = Page(overview.html(made, world.fleet, may_act=True))
+    forms = [attributes["action"] for tag, attributes in page.elements if tag == "form" and "action" in attributes]
+    assert forms == [f"/actions/{word}" for word in words]
+    assert "/actions/" not in overview.html(made, world.fleet)
+    assert "/sign-in?back=%2F" in overview.html(made, world.fleet)
