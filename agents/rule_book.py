@@ -140,11 +140,11 @@ class RuleBook:
         return known[2]
 
     def suspended(self) -> dict[str, list[tuple[str, str]]]:
-        """By table the rules about rows that do not fit its shape, each with the reason."""
+        """By table the rules in force about rows that do not fit its shape, each with the reason."""
         return {
             table: [(rule.id, reason) for rule, reason in compiled.suspended]
-            for table, (_, _, compiled) in self._compiled.items()
-            if compiled.suspended
+            for table, (version, _, compiled) in self._compiled.items()
+            if compiled.suspended and (rules := self.in_force(table)) and rules.version == version
         }
 
 

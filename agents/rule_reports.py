@@ -7,7 +7,7 @@ for longer is gone. It takes its message back when it ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,12 +33,14 @@ class RuleReports:
         names: Names,
         *,
         sources: Callable[[], Sequence[str]],
+        suspended: Callable[[], Sequence[Mapping[str, str]]],
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
         log: Any,
     ) -> None:
         self.worker, self._book, self._outbox, self._names = worker, book, outbox, names
-        self._sources, self._now_ms, self._sleep, self._log = sources, now_ms, sleep, log
+        self._sources, self._suspended = sources, suspended
+        self._now_ms, self._sleep, self._log = now_ms, sleep, log
         self._started_ms, self._said_ms = now_ms(), 0
         self._left = False
         self._last: tuple[dict[str, InForce], tuple[str, ...]] | None = None
@@ -58,13 +60,22 @@ class RuleReports:
 
     async def step(self) -> None:
         """Report when something has changed, or when it is time to say that nothing has."""
-        now, found = self._now_ms(), (self._book.standings(), tuple(self._sources()))
+        now, found = self._now_ms(), (self._standings(), tuple(self._sources()))
         if self._left or (found == self._last and now - self._said_ms < HEARTBEAT_S * 1000):
             return
         self._last, self._said_ms = found, now
         rules, sources = found
         report = WorkerReport(self.worker, now, self._started_ms, sources, rules)
         await self._send(msgspec.json.encode(report), HEARTBEAT_S)
+
+    def _standings(self) -> dict[str, InForce]:
+        """What is done with each table's rules, and which of them check nothing because they do not fit the table."""
+        found = self._book.standings()
+        for one in self._suspended():
+            if (told := found.get(one["table"])) is not None:
+                suspended = {**told.suspended, one["rule"]: one["reason"]}
+                found[one["table"]] = msgspec.structs.replace(told, suspended=suspended)
+        return found
 
     async def leave(self) -> None:
         """Take the report back, if there is one and the broker answers."""

@@ -78,12 +78,14 @@ class Tallying:
         return Seen(schema, rules, fold, parts, max(times), len(changes))
 
     def suspended(self) -> dict[str, list[tuple[str, str]]]:
-        """By table the rules of windows that can't be judged, each with the reason."""
-        shapes = ((table, shape.fold) for table, shape in self._shapes.items())
+        """By table the rules of windows in force that can't be judged, each with the reason."""
         return {
-            table: [(rule.id, reason) for rule, reason in fold.suspended]
-            for table, fold in shapes
-            if fold is not None and fold.suspended
+            table: [(rule.id, reason) for rule, reason in shape.fold.suspended]
+            for table, shape in self._shapes.items()
+            if shape.fold is not None
+            and shape.fold.suspended
+            and (rules := self.rules.in_force(table))
+            and rules.version == shape.key[0]
         }
 
     def _shape(self, rules: RuleSet, schema: TableSchema, mask: TableMask | None) -> _Shape:

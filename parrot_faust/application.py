@@ -152,6 +152,7 @@ class Parts:
             self.outbox,
             self.names,
             sources=lambda: self.sources,
+            suspended=lambda: self.windowing.suspended(),
             now_ms=lambda: int(time.time() * 1000),
             sleep=app.sleep,
             log=log,

@@ -20,6 +20,8 @@ from parrot_faust.kafka import connection_options
 from parrot_faust.letters.box import Box
 from parrot_faust.letters.kept import groups
 from parrot_faust.letters.keys import Keys
+from parrot_faust.quality_watch import FRESH_S as WINDOWS_FRESH_S
+from parrot_faust.quality_watch import QualityWatch
 from parrot_faust.sinks.factory import target_of
 from parrot_faust.transport.reader import RecordReader
 from parrot_faust.verify.places import places_of
@@ -49,6 +51,7 @@ class Observing:
         self.reader = RecordReader(settings.brokers, connection_options(settings))
         self.letters_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
         self.lookups = Lookups(log)
+        self._quality = QualityWatch(parts, self.reader)
         self._keys = Keys()
         self._aside = Aside()
         self._verified: dict[str, Any] = {}
@@ -61,9 +64,30 @@ class Observing:
         await self.letters_reader.close()
 
     async def known(self) -> dict[str, Any]:
-        """The app's name, when each table's shape changed last, and its newest verification."""
-        await self.lookups.get("verifications", self._read_verified, VERIFIED_FRESH_S)
-        return {"app": self._parts.settings.app, "schema_ms": self._schema_ms(), "verified": self._verified}
+        """The app's name, when each table's shape changed last, its newest verification, and rules of windows and
+        shapes that fail.
+        """
+        await asyncio.gather(
+            self.lookups.get("verifications", self._read_verified, VERIFIED_FRESH_S), self._look_at_windows()
+        )
+        return {
+            "app": self._parts.settings.app,
+            "schema_ms": self._schema_ms(),
+            "verified": self._verified,
+            "failing": self._quality.failing(),
+        }
+
+    async def _look_at_windows(self) -> str:
+        """Take in what windows came to since; return why that can't be read, if it can't."""
+        if not self._quality.wanted:
+            return ""
+        _, unread = await self.lookups.get("windows", self._quality.read, WINDOWS_FRESH_S)
+        return unread
+
+    async def quality(self, asked: str) -> dict[str, Any]:
+        """What the page of quality shows beside the snapshots: of the rules and tables whose names have `asked`."""
+        unread = await self._look_at_windows()
+        return {"windows": self._quality.windows(asked), "breakers": self._quality.breakers(), "unread": unread}
 
     def _schema_ms(self) -> dict[str, int]:
         schemas = self._parts.schemas
@@ -81,6 +105,7 @@ class Observing:
         )
         return {
             "rules": self._rules(table),
+            "windows": self._quality.of_table(table),
             "targets": {store: name for each in self.targets(table) for store, name in each.items()},
             "events": self._events(table),
             "samples": samples or [],

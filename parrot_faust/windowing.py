@@ -44,7 +44,7 @@ class Windowing:
         self._rules_table: Iterable[str] = ()
         self.windows = Windows(
             rules=parts.rules,
-            tables=lambda: {*parts.rules.files(), *self._rules_table},
+            tables=self.tables,
             breakers=self.breakers,
             outbox=parts.outbox,
             names=parts.names,
@@ -53,6 +53,10 @@ class Windowing:
             owns=parts.owns,
             log=log,
         )
+
+    def tables(self) -> set[str]:
+        """The tables that have rules, or had."""
+        return {*self._parts.rules.files(), *self._rules_table}
 
     def topics(self, names: Names, keep: dict[str, str]) -> list[TopicPlan]:
         """The topics that must be there."""
@@ -99,13 +103,32 @@ class Windowing:
 
     def view(self) -> dict[str, Any]:
         """How windows and breakers are, as plain data."""
-        suspended = [
+        return {
+            "windows": self.stats.view(),
+            "paused_tables": self.breakers.paused(),
+            "suspended_rules": self.suspended(),
+        }
+
+    def suspended(self) -> list[dict[str, str]]:
+        """The rules that check nothing because they do not fit their table. Those of a table whose partitions this
+        worker has lost are left to whoever has them: its shape may be another by now.
+        """
+        found = [
             {"table": table, "rule": rule, "reason": reason}
             for source in (self._parts.rules.suspended(), self.tallying.suspended())
             for table, rules in sorted(source.items())
             for rule, reason in rules
         ]
-        return {"windows": self.stats.view(), "paused_tables": self.breakers.paused(), "suspended_rules": suspended}
+        if not found:
+            return []
+        own = self._assigned_topics()
+        return [one for one in found if one["table"] in own]
+
+    def _assigned_topics(self) -> set[str]:
+        try:
+            return {tp.topic for tp in self._parts.app.consumer.assignment()}
+        except ConsumerNotStarted:
+            return set()
 
     @staticmethod
     def _own(app: ParrotApp, topic: str) -> list[int]:

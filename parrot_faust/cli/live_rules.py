@@ -19,7 +19,7 @@ from parrot_faust.cli.letter_tables import at, print_json
 from parrot_faust.cli.rule_files import text_of
 from parrot_faust.errors import ParrotError, RuleError
 from parrot_faust.quality import RuleSet, load
-from parrot_faust.quality.standing import Doing, Happening, RuleCommand, RuleEntry, WorkerReport, decide
+from parrot_faust.quality.standing import Doing, Happening, InForce, RuleCommand, RuleEntry, WorkerReport, decide
 from parrot_faust.rules_desk import RulesDesk, Taken, named, run, state_of, tables_at, who
 from parrot_faust.settings import load as load_settings
 
@@ -219,7 +219,7 @@ def remove(table: str, wait_s: float, as_json: bool) -> None:
 @click.command("list")
 @_as_json
 def list_rules(as_json: bool) -> None:
-    """Show each table's rules, and which version each worker judges by since when."""
+    """Show each table's rules, which version each worker judges by since when, and the rules that are suspended."""
 
     async def work(desk: RulesDesk) -> tuple[dict[str, RuleEntry], list[WorkerReport]]:
         return await desk.entries(), await desk.reports()
@@ -238,7 +238,7 @@ def list_rules(as_json: bool) -> None:
         shown.add_row(
             escape(row["table"]),
             row["version"] or "-",
-            _state(row["state"]),
+            _state(row["state"]) + (f", [red]{len(row['suspended'])} suspended[/]" if row["suspended"] else ""),
             str(row["rules"]),
             row["since"] or "",
             escape(f"{row['by']}, {row['origin']}".strip(", ")),
@@ -246,6 +246,10 @@ def list_rules(as_json: bool) -> None:
             or "none runs",
         )
     console.print(shown)
+    for row in rows:
+        for one in row["suspended"]:
+            told = f"{row['table']}: rule {one['rule']} is SUSPENDED, nothing is checked by it: {one['reason']}"
+            console.print(f"[red]{escape(told)}[/]", soft_wrap=True)
     for row in rows:
         for one in row["workers"]:
             if one["why"] and " wins over " in one["why"]:
@@ -265,6 +269,7 @@ def _row(table: str, entry: RuleEntry | None, reports: list[WorkerReport]) -> di
         "since": at(entry.at_ms) if entry else None,
         "by": entry.by if entry else "",
         "origin": entry.origin if entry else (told[0][1].origin if told else ""),
+        "suspended": _suspended(told),
         "workers": [
             {
                 "worker": worker,
@@ -277,6 +282,15 @@ def _row(table: str, entry: RuleEntry | None, reports: list[WorkerReport]) -> di
             for worker, one in told
         ],
     }
+
+
+def _suspended(told: list[tuple[str, InForce]]) -> list[dict[str, Any]]:
+    """The rules that check nothing in some worker, why, and in which."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for worker, one in told:
+        for rule, reason in one.suspended.items():
+            found.setdefault((rule, reason), []).append(worker)
+    return [{"rule": rule, "reason": reason, "workers": workers} for (rule, reason), workers in sorted(found.items())]
 
 
 def _worker(report: WorkerReport) -> dict[str, Any]:

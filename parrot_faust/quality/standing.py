@@ -238,13 +238,17 @@ def _weight(entry: RuleEntry) -> int:
 
 
 class InForce(msgspec.Struct, frozen=True):
-    """What a worker does with a table: `state` is in force, paused, removed; `why` says why it is this set."""
+    """What a worker does with a table: `state` is in force, paused, removed; `why` says why it is this set.
+
+    `suspended` are rules of it that check nothing, because they do not fit the table, each with the reason.
+    """
 
     version: str
     state: str
     since_ms: int
     origin: str
     why: str = ""
+    suspended: dict[str, str] = {}
 
 
 class WorkerReport(msgspec.Struct, frozen=True):

@@ -26,7 +26,8 @@ def spark(values: Sequence[float]) -> str:
             path, run = f"{path}h{run}", 0
         path += f"l{SPARK_STEP} {height - before}" if height > before else f"l{SPARK_STEP}{height - before}"
         before = height
-    return f'<svg class=k viewBox="0 0 60 16"><path d="{path}{f"h{run}" if run else ""}"/></svg>'
+    # Without a box: the page's style gives it the size of its path, and there is one in every line.
+    return f'<svg class=k><path d="{path}{f"h{run}" if run else ""}"/></svg>'
 
 
 def chart(title: str, values: Sequence[float | None], step: int, *, seconds: bool = False) -> str:

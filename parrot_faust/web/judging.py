@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from parrot_faust.web.fleet import Fleet
@@ -12,6 +12,10 @@ from parrot_faust.web.fleet import Fleet
 MUCH_HELD, MANY_HELD = 0.05, 20
 MANY_WAITING = 10_000  # records of a table that wait to be read
 BLOCKED_MS = 500.0
+NAMED = 3  # suspended rules of a table that are named where there is little room
+
+#: Puts rule files that were mended in force.
+APPLY = "parrot rules apply quality_rules/*.yaml"
 
 #: States from the worst to the best, with the kind of their colour.
 KINDS = {
@@ -23,6 +27,7 @@ KINDS = {
     "waits": "warn",
     "behind": "warn",
     "reading": "warn",
+    "unchecked": "warn",
     "letters": "warn",
     "quarantine": "warn",
     "current": "good",
@@ -32,7 +37,7 @@ RANK = {state: rank for rank, state in enumerate(KINDS)}
 
 
 def tables(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every table, the worst first. `known` has what snapshots do not tell: schema changes and verifications."""
+    """Every table, the worst first. `known` has what snapshots do not tell: schema changes, verifications, windows."""
     sinks = whole["sinks"]
     names = dict.fromkeys(whole["sources"])
     for sink in sinks.values():
@@ -40,17 +45,32 @@ def tables(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> 
     for worker in whole["workers"].values():
         writes = f"{known['app']}.writes."
         names.update(dict.fromkeys(topic for topic in worker["partitions"] if not topic.startswith(writes)))
-    stopped: dict[str, list[Mapping[str, Any]]] = {}
-    for one in whole["stopped"]:
-        stopped.setdefault(one["table"], []).append(one)
-    made = [table(name, whole, fleet, known, stopped.get(name, [])) for name in names]
+    stopped, suspended = by_table(whole["stopped"]), by_table(whole["suspended_rules"])
+    made = [
+        table(name, whole, fleet, known, stopped=stopped.get(name, []), suspended=len(suspended.get(name, [])))
+        for name in names
+    ]
     return sorted(
         made, key=lambda each: (RANK[each["state"]], -each["dead_lettered"], -each["quarantined"], each["table"])
     )
 
 
+def by_table(found: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """What names a table, by that."""
+    made: dict[str, list[Mapping[str, Any]]] = {}
+    for one in found:
+        made.setdefault(one["table"], []).append(one)
+    return made
+
+
 def table(
-    name: str, whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], stopped: list[Mapping[str, Any]]
+    name: str,
+    whole: Mapping[str, Any],
+    fleet: Fleet,
+    known: Mapping[str, Any],
+    *,
+    stopped: list[Mapping[str, Any]],
+    suspended: int,
 ) -> dict[str, Any]:
     """One table, as a line of the overview."""
     counts = whole["sources"].get(name, {})
@@ -78,6 +98,8 @@ def table(
         "stores": stores,
         "schema_ms": known["schema_ms"].get(name, 0),
         "verified": known["verified"].get(name),
+        "suspended": suspended,
+        "failing": known["failing"].get(name, []),
     }
     state, words, since = _state(name, line, whole, fleet, stopped)
     return line | {"state": state, "kind": KINDS[state], "words": words, "since": since}
@@ -110,6 +132,8 @@ def _state(
         return "behind", f"behind in {' and '.join(behind)}", min(behind.values())
     if line["waiting"] > MANY_WAITING:
         return "reading", f"{line['waiting']:,} to read", 0
+    if line["suspended"]:
+        return "unchecked", f"{_rules(line['suspended'])} suspended", 0
     if line["dead_lettered"]:
         return "letters", "current, dead letters", 0
     if line["quarantined"] >= MANY_HELD and much_held(name, fleet):
@@ -130,7 +154,7 @@ def much_held(name: str, fleet: Fleet) -> bool:
     return held >= MANY_HELD and held > MUCH_HELD * fleet.recent("captured", name)
 
 
-def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]], known: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is not as it should be: what, since when, what to run, and whether it needs a person; the worst first."""
     found: list[dict[str, Any]] = []
 
@@ -148,9 +172,10 @@ def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]]) -> list[dict
             say(f"{name} does not answer:", words, "parrot status", sink["since_ms"] / 1000)
     for line in lines:
         _of_table(line, whole, say)
-    for one in whole["suspended_rules"]:
-        words = f"rule {one['rule']} is suspended, and nothing is checked by it: {one['reason']}"
-        say(one["table"], words, "parrot rules check quality_rules", act=False, table=one["table"])
+    for name, rules in by_table(whole["suspended_rules"]).items():
+        say(name, _suspended(rules), APPLY, table=name)
+    for name, failing in known["failing"].items():
+        _of_windows(name, failing, say)
     for worker, seconds in whole["silent"].items():
         view = whole["workers"][worker]
         words = f"has said nothing for {seconds:.0f} s; the others take over its partitions. Its log says why."
@@ -167,7 +192,7 @@ def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> No
     state = line["state"]
     if state == "stopped":
         words = "and nothing of that partition goes on: mend the row at the source, or the rule in its file"
-        say(f"{name} is {line['words']}", words, "parrot rules apply quality_rules", line["since"], table=name)
+        say(f"{name} is {line['words']}", words, APPLY, line["since"], table=name)
     elif state == "paused":
         reason = whole["paused_tables"][name]["reason"]
         say(f"{name} is paused:", reason, f"parrot breaker resume {quoted}", line["since"], table=name)
@@ -187,6 +212,31 @@ def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> No
     if line["dead_lettered"]:
         words = f"has {line['dead_lettered']:,} dead letters since its workers started"
         say(name, words, f"parrot deadletters list --topic {quoted}", act=False, table=name)
+
+
+def _rules(count: int) -> str:
+    return f"{count} {'rule' if count == 1 else 'rules'}"
+
+
+def _suspended(rules: list[Mapping[str, Any]]) -> str:
+    first = rules[0]
+    if len(rules) == 1:
+        return f"rule {first['rule']} is suspended, and nothing is checked by it: {first['reason']}"
+    names = ", ".join(str(one["rule"]) for one in rules[:NAMED]) + (", ..." if len(rules) > NAMED else "")
+    return f"{len(rules)} rules are suspended, and nothing is checked by them ({names}): {first['reason']}"
+
+
+def _of_windows(name: str, failing: list[Mapping[str, Any]], say: Any) -> None:
+    """Rules whose last window failed. That a table's changes do not come as they should needs a person."""
+    first = next((one for one in failing if _urgent(one)), failing[0])
+    why = first["results"][0]["reason"] or "it is not as the rule wants it"
+    more = f", and {_rules(len(failing) - 1)} more" if len(failing) > 1 else ""
+    words = f"fails rule {first['rule']} in its last window: {why}{more}; the quality page has all"
+    say(name, words, "", first["failing_since_ms"] / 1000, act=_urgent(first), table=name)
+
+
+def _urgent(one: Mapping[str, Any]) -> bool:
+    return one["severity"] == "critical" and one["type"] in ("freshness", "volume")
 
 
 def standing(whole: Mapping[str, Any], lines: list[dict[str, Any]], found: list[dict[str, Any]]) -> dict[str, str]:

@@ -17,6 +17,8 @@ PAGES = (
     ("/cluster", "Cluster"),
 )
 
+BANNER = 12  # things that need a person, of a page
+
 
 def text(value: object) -> str:
     """A value as text of a page."""
@@ -64,7 +66,8 @@ def number(value: int, kind: str = "") -> str:
 
 def mark(kind: str, words: str) -> str:
     """A state in words with its sign, so that colour is not all that tells it."""
-    return f'<span class="{kind}">{text(words)}</span>'
+    quoted = f'"{kind}"' if " " in kind else kind  # there is one in each line
+    return f"<span class={quoted}>{text(words)}</span>"
 
 
 def table_path(table: str) -> str:
@@ -108,8 +111,10 @@ def banner(troubles: Sequence[dict[str, Any]], now: float) -> str:
         f"<li><b>{text(each['what'])}</b> {text(each['words'])}"
         + (f" <i>since {span(now - each['since'])}</i>" if each["since"] else "")
         + (f"<br>{command(each['command'])}" if each["command"] else "")
-        for each in troubles
+        for each in troubles[:BANNER]
     )
+    if len(troubles) > BANNER:
+        lines += f"<li><b>and {len(troubles) - BANNER:,} more</b>, which the tables below show"
     return f'<ul class="banner" role="status">{lines}</ul>'
 
 

@@ -1,4 +1,4 @@
-"""Quality, schema, errors, agents and the cluster: a page each. Pure."""
+"""Schema, errors, agents and the cluster: a page each. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.fleet import Fleet
-from parrot_faust.web.markup import command, grid, mark, number, page, rate, share, span, table_link, text
+from parrot_faust.web.markup import command, grid, mark, number, page, rate, span, table_link, text
 from parrot_faust.web.overview import common
 from parrot_faust.web.table_page import events
 
@@ -16,46 +16,6 @@ LINES = 300  # of one table on a page
 
 VERDICTS = ("approve", "reject")
 STEPS = ("decode", "check", "send", "write", "wait")
-
-
-# -- quality ---------------------------------------------------------------------------------------------------------
-
-
-def quality(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Rules that rows fail, and what rules did with each table's changes."""
-    made = common(whole, fleet, known)
-    for line in made["tables"]:
-        rows, seconds = whole["checked"].get(line["table"], (0, 0.0))
-        line["check_us"] = round(1e6 * seconds / rows, 2) if rows else None
-        line["recently"] = round(fleet.recent("quarantined", line["table"]))
-    return made | {"rules": sorted(whole["rules"], key=lambda rule: -rule["failed"])}
-
-
-def quality_html(view: Mapping[str, Any]) -> str:
-    """The page."""
-    lines = sorted(view["tables"], key=lambda line: (-line["recently"], -line["quarantined"] - line["dropped"]))
-    tables = [
-        [
-            table_link(line["table"]),
-            number(line["captured"]),
-            f"{number(line['quarantined'], 'warn')} <i>{share(line['quarantined'], line['captured'])}</i>",
-            number(line["recently"], "warn"),
-            number(line["dropped"], "warn"),
-            "–" if line["check_us"] is None else f"{line['check_us']:.2f}",
-        ]
-        for line in lines[:LINES]
-    ]
-    rules = [
-        [table_link(rule["table"]), text(rule["rule"]), number(rule["failed"], "warn"), text(rule["version"])]
-        for rule in view["rules"][:LINES]
-    ]
-    look = command("parrot deadletters list --quarantine")
-    headers = ["table", "captured", "quarantined", "of the last 15 min", "dropped", "µs a row"]
-    parts = f"""<section><h2>Rules that rows failed</h2>
-{grid(["table", "rule", "failed", "version"], rules, "no row has failed a rule", (0, 1, 3))}</section>
-<section><h2>Tables</h2>{grid(headers, tables, "no change has been captured yet")}
-<p class="about">What rules held back is listed by {look}</p></section>"""
-    return page("Quality", "/quality", dict(view), parts)
 
 
 # -- schema ----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ LINES = 500  # tables of one page; the others are found by name
 def common(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
     """What every page shows, and the tables."""
     lines = judging.tables(whole, fleet, known)
-    found = judging.troubles(whole, lines)
+    found = judging.troubles(whole, lines, known)
     workers = list(whole["workers"].values())
     memory = sum(view["memory"] for view in workers) / 1e6
     since = max((view["uptime"] for view in workers), default=0.0)

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
-from parrot_faust.web import other_pages, overview, table_page
+from parrot_faust.web import other_pages, overview, quality_page, table_page
 from parrot_faust.web.actions import Keyring, register
 from parrot_faust.web.connect_api import ConnectApi
 from parrot_faust.web.metrics import Metrics
@@ -90,6 +90,12 @@ def new_web(app: Any) -> PageServer:
 
         return handle
 
+    async def quality(request: aiohttp_web.Request) -> aiohttp_web.Response:
+        known, asked = await parts.observing.known(), request.query.get("q", "")
+        about = await parts.observing.quality(asked)
+        view = quality_page.quality(parts.exchange.look(), parts.fleet, known, about, asked)
+        return answer(request, view, lambda: quality_page.quality_html(view, may_act=keys.known(request)))
+
     async def schema(request: aiohttp_web.Request) -> aiohttp_web.Response:
         known, events = await parts.observing.known(), parts.observing.events()
         view = other_pages.schema(parts.exchange.look(), parts.fleet, known, events, parts.observing.held())
@@ -127,7 +133,7 @@ def new_web(app: Any) -> PageServer:
     for path, handler in (
         ("/", index),
         ("/tables/{table:.+}", table),
-        ("/quality", plain(other_pages.quality, other_pages.quality_html)),
+        ("/quality", quality),
         ("/schema", schema),
         ("/errors", errors),
         ("/agents", plain(other_pages.agents, other_pages.agents_html)),

@@ -23,9 +23,11 @@ from parrot_faust.web.markup import (
     text,
 )
 from parrot_faust.web.overview import common, verified
+from parrot_faust.web.quality_page import results
 from parrot_faust.web.rings import COARSE_S, FINE_S
 
 EVENTS_SHOWN = 40
+GONE = "no longer in force"
 
 
 def view(
@@ -47,12 +49,22 @@ def view(
     rows, seconds = whole["checked"].get(table, (0, 0.0))
     failed = {(one["rule"], one["version"]): one["failed"] for one in whole["rules"] if one["table"] == table}
     checked = line["forwarded"] + line["quarantined"] + line["dropped"]
-    rules = [
-        rule | {"failed": (count := failed.pop((rule["id"], rule["version"]), 0)), "passed": max(0, checked - count)}
-        for rule in about["rules"]
-    ]
+    suspended = {one["rule"]: one["reason"] for one in whole["suspended_rules"] if one["table"] == table}
+    rules = []
+    for rule in about["rules"]:
+        count, reason = failed.pop((rule["id"], rule["version"]), 0), suspended.get(rule["id"], "")
+        passed = None if reason else max(0, checked - count)
+        rules.append(rule | {"failed": count, "passed": passed, "suspended": reason})
     before = [
-        {"id": rule, "version": version, "failed": count, "passed": None, "action": "", "type": "no longer in force"}
+        {
+            "id": rule,
+            "version": version,
+            "failed": count,
+            "passed": None,
+            "suspended": "",
+            "action": "",
+            "type": GONE,
+        }
         for (rule, version), count in failed.items()
     ]
     owners = [
@@ -68,6 +80,7 @@ def view(
         "step": step,
         "history": history,
         "rules": rules + before,
+        "windows": about["windows"],
         "check_us": round(1e6 * seconds / rows, 2) if rows else None,
         "owners": owners,
         "paused_sinks": {name: sink["paused_ms"] for name, sink in whole["sinks"].items() if sink["paused_ms"]},
@@ -107,6 +120,7 @@ def html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
 <div class="bar"><h2>Why is this row not there?</h2>{_field(view)}</div><section>{_trace(view)}</section>
 <section><h2>Stores</h2>{_stores(view, now)}</section>
 <section><h2>Rules</h2>{_rules(view)}</section>
+<section><h2>Windows and shapes</h2>{results(view["windows"])}</section>
 <section><h2>Latest rows that rules held back</h2>{letters(view["samples"], now, "none is held back")}</section>
 <section><h2>Latest dead letters</h2>{letters(view["letters"], now, "there is none")}{_unread(view)}</section>
 <section><h2>Shapes</h2>{events(view["events"], now)}</section>"""
@@ -120,7 +134,7 @@ def _facts(view: Mapping[str, Any], now: float) -> str:
         state += f" <i>for {span(now - line['since'])}</i>"
     owners = "; ".join(f"{each['worker']}: {', '.join(map(str, each['partitions']))}" for each in view["owners"])
     held = f"{number(line['quarantined'], 'warn')} <i>{share(line['quarantined'], line['captured'])}</i>"
-    version = next((rule["version"] for rule in view["rules"] if rule["passed"] is not None), "none")
+    version = next((rule["version"] for rule in view["rules"] if rule["type"] != GONE), "none")
     return facts(
         [
             ("state", state),
@@ -186,12 +200,12 @@ def _rules(view: Mapping[str, Any]) -> str:
         [
             text(rule["id"]),
             f'<span class="long">{text(rule["type"])}</span>',
-            text(rule["action"]),
+            mark("bad", f"suspended: {rule['suspended']}") if rule["suspended"] else text(rule["action"]),
             number(rule["failed"], "warn"),
             "–" if rule["passed"] is None else number(rule["passed"]),
             text(rule["version"]),
         ]
-        for rule in sorted(view["rules"], key=lambda rule: -rule["failed"])
+        for rule in sorted(view["rules"], key=lambda rule: (not rule["suspended"], -rule["failed"]))
     ]
     return grid(
         ["rule", "what it wants", "action", "failed", "passed", "version"], rows, "it has no rules", (0, 1, 2, 5)

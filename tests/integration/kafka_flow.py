@@ -28,6 +28,14 @@ class Flow:
         """Write a row into each partition; return their ids once the broker has them."""
         return asyncio.run(self._send(n, threading.Event(), once=True))
 
+    def send_without_n(self) -> int:
+        """Write a row that has lost its column n; return its id once the broker has it."""
+        identity, self.sent = self.sent, self.sent + 1
+        told = json.loads(self._value(identity, 0))
+        del told["after"]["n"]
+        self._run.broker.produce(self._topic, json.dumps(told).encode(), key=self._key(identity))
+        return identity
+
     def run(self, stop: threading.Event) -> None:
         """Write rows with n = 60 until told to stop."""
         asyncio.run(self._send(60, stop, once=False))

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,3 +180,18 @@ def test_a_looser_set_counts_in_both_workers_at_once_and_outlives_them(run: Pipe
     first.wait()
     line = eventually(lambda: (rules(first, "history", "goods")[1]["history"][5:] or [None])[0])
     assert (line["done"], line["origin"]) == ("file", "goods.yaml")
+
+    # A column that goes: its rule checks nothing, and everybody is told, until it is back.
+    def suspended() -> list[dict[str, Any]]:
+        return [one for row in rules(first, "list")[1]["tables"] if row["table"] == topic for one in row["suspended"]]
+
+    without = flow.send_without_n()
+    (one,) = eventually(suspended)
+    assert (one["rule"], one["reason"], len(one["workers"])) == ("n.be_between", "the table has no column n", 1)
+    with urllib.request.urlopen(f"http://127.0.0.1:{first.port}/quality?format=json") as answer:
+        view = json.load(answer)
+    assert [(one["table"], one["rule"]) for one in view["suspended"]] == [(topic, "n.be_between")]
+    assert [each["table"] for each in view["troubles"] if each["act"] and "suspended" in each["words"]] == [topic]
+    eventually(lambda: without in stored())
+    flow.send(n=1)
+    eventually(lambda: not suspended())

@@ -73,6 +73,12 @@ def metrics(worker: Worker) -> str:
     return text
 
 
+def quality(worker: Worker) -> Any:
+    """The quality page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/quality?format=json") as answer:
+        return json.load(answer)
+
+
 def command(worker: Worker, *arguments: str) -> tuple[int, Any]:
     done = CliRunner().invoke(commands, [*arguments, "--json"], env={"PARROT_CONFIG": str(worker.settings)})
     return done.exit_code, json.loads(done.stdout) if done.stdout else done.stderr
@@ -127,6 +133,17 @@ def test_a_window_is_one_verdict_over_all_rows_once_and_a_breaker_pauses_its_tab
     empty = eventually(lambda: [one for one in results(run) if one["start_ms"] == start + 10_000])
     said = {(one["rule"], one["success"]) for one in empty}
     assert said == {("row_count_to_be_between", False), ("freshness", False)}
+
+    # Two workers that judged windows are gone: the page of the one that is left has their results.
+    failing = {"freshness", "column_count_to_equal", "row_count_to_be_between"}
+    eventually(lambda: failing <= {one["rule"] for one in quality(third)["windows"] if one["failed"]})
+    shown = quality(third)
+    assert {one["table"] for one in shown["windows"]} == {run.topic("goods")}
+    assert [(one["table"], one["state"], one["breaker"]["at_least"]) for one in shown["breakers"]] == [
+        (run.topic("bad"), "closed", 10)
+    ]
+    (said,) = [one for one in shown["troubles"] if "fails rule" in one["words"]]
+    assert (said["table"], said["act"], "rule freshness" in said["words"]) == (run.topic("goods"), True, True)
     assert third.stop() == 0
     keys = [(one["rule"], one["start_ms"]) for one in results(run) if one["end_ms"] > one["start_ms"]]
     assert len(keys) == len(set(keys))

@@ -296,6 +296,21 @@ async def test_a_worker_that_starts_again_with_its_old_file_undoes_nothing(caplo
     assert f"wins over file orders.yaml (version {OLD.version})" in caplog.text
 
 
+def test_a_rule_is_suspended_while_its_column_is_gone_and_it_is_in_force() -> None:
+    entries = {TOPIC: entry(rules(10, "gone"), 1)}
+    made = book(None, entries[TOPIC])
+    made.attach(entries)
+    made.compiled(ORDERS)
+    assert made.suspended() == {TOPIC: [("gone.be_between", "the table has no column gone")]}
+    entries[TOPIC] = entry(rules(10, "gone"), 2, paused=True)
+    assert made.suspended() == {}, "nothing is checked by any rule of it, which is said otherwise"
+    entries[TOPIC] = entry(rules(10, "gone"), 3)
+    assert made.suspended()
+    wider = TableSchema.of(TOPIC, (*ORDERS.columns, Column("gone", Kind.INT32)), ORDERS.key)
+    made.compiled(wider)
+    assert made.suspended() == {}
+
+
 # -- reports ---------------------------------------------------------------------------------------------------------
 
 
@@ -306,8 +321,17 @@ async def test_a_worker_reports_each_change_and_that_it_lives_and_takes_its_repo
 
     async def sleep(_: float) -> None: ...
 
+    suspended: list[dict[str, str]] = []
     reports = RuleReports(
-        "a:1", made, Outbox(producer, NAMES), NAMES, sources=lambda: [TOPIC], now_ms=lambda: now, sleep=sleep, log=LOG
+        "a:1",
+        made,
+        Outbox(producer, NAMES),
+        NAMES,
+        sources=lambda: [TOPIC],
+        suspended=lambda: suspended,
+        now_ms=lambda: now,
+        sleep=sleep,
+        log=LOG,
     )
     await reports.step()
     await reports.step()
@@ -316,12 +340,16 @@ async def test_a_worker_reports_each_change_and_that_it_lives_and_takes_its_repo
     await reports.step()
     now += 6_000
     await reports.step()
+    suspended.append({"table": TOPIC, "rule": "n.be_between", "reason": "the table has no column n"})
+    await reports.step()
+    await reports.step()
     told = [msgspec.json.decode(sent.value or b"", type=WorkerReport) for sent in producer.sent]
-    assert [one.rules[TOPIC].version for one in told] == [OLD.version, NEW.version, NEW.version]
+    assert [one.rules[TOPIC].version for one in told] == [OLD.version, *[NEW.version] * 3]
+    assert [one.rules[TOPIC].suspended for one in told] == [{}] * 3 + [{"n.be_between": "the table has no column n"}]
     assert told[0].sources == (TOPIC,)
     await reports.leave()
     await reports.step()
-    assert (producer.sent[-1].value, len(producer.sent)) == (None, 4)
+    assert (producer.sent[-1].value, len(producer.sent)) == (None, 5)
     assert {sent.key for sent in producer.sent} == {b"a:1"}
 
 
@@ -337,7 +365,7 @@ async def test_a_report_that_fails_is_said_once_and_changes_go_on(caplog: pytest
 
     made = book(None, entry(OLD, 1))
     reports = RuleReports(
-        "a:1", made, Outbox(refuse, NAMES), NAMES, sources=list, now_ms=lambda: 1, sleep=sleep, log=LOG
+        "a:1", made, Outbox(refuse, NAMES), NAMES, sources=list, suspended=list, now_ms=lambda: 1, sleep=sleep, log=LOG
     )
     await reports.run(lambda: rounds == 3)
     assert caplog.text.count("no broker") == 1

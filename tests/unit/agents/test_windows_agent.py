@@ -21,6 +21,7 @@ from models import Pause, Tallied, WindowResult
 from parrot_faust.delivery.window_stats import WindowStats
 from parrot_faust.masking import Masking
 from parrot_faust.quality import load
+from parrot_faust.quality.standing import RuleEntry
 
 RULES = """
 windows: [{every: 1s, grace: 0s, checks: [{row_count_to_equal: 3}, {be_unique: {column: note}}]}]
@@ -129,6 +130,8 @@ async def test_a_window_rule_without_its_column_is_shown_as_suspended(world: Wor
     await changes.take(world.batches.of([event(0)]))
     assert "gone.be_unique of shop.public.orders is SUSPENDED" in caplog.text
     assert changes._tallying.suspended() == {TOPIC: [("gone.be_unique", "the table has no column gone")]}
+    changes._tallying.rules.attach({TOPIC: msgspec.json.encode(RuleEntry("", "", "", 1)).decode()})
+    assert changes._tallying.suspended() == {}, "removed rules are not suspended"
 
 
 async def test_results_are_told_once_whatever_is_taken_in_again(world: World) -> None:

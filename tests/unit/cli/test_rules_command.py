@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models import Column, Kind, TableSchema
+from parrot_faust.cli import live_rules
 from parrot_faust.cli.rules import _Shape, rules
+from parrot_faust.quality.standing import InForce, WorkerReport
 
 SHIPPED = Path(__file__).parents[3] / "quality_rules"
 
@@ -203,3 +205,23 @@ def test_no_case_at_all_is_a_failure(tmp_path: Path) -> None:
     result = run("test", str(tmp_path))
     assert result.exit_code == 1
     assert "no cases found" in result.output
+
+
+# -- list ------------------------------------------------------------------------------------------------------------
+
+
+def test_suspended_rules_are_listed_with_why_and_in_which_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"n.be_between": "the table has no column n", "m.be_unique": "[bold]no[/] column m"}
+    here = {"shop.t": InForce("v1", "in force", 1, "t.yaml", suspended=told)}
+    there = {"shop.t": InForce("v1", "in force", 1, "t.yaml", suspended={"n.be_between": told["n.be_between"]})}
+    reports = [WorkerReport(name, 1, 1, ("shop.t",), each) for name, each in (("a", here), ("b", there))]
+    monkeypatch.setattr(live_rules, "load_settings", lambda: None)
+    monkeypatch.setattr(live_rules, "run", lambda *_: ({}, reports))
+    (row,) = json.loads(run("list", "--json").output)["tables"]
+    assert row["suspended"] == [
+        {"rule": "m.be_unique", "reason": "[bold]no[/] column m", "workers": ["a"]},
+        {"rule": "n.be_between", "reason": "the table has no column n", "workers": ["a", "b"]},
+    ]
+    shown = run("list").output
+    assert "in force, 2" in shown
+    assert "shop.t: rule m.be_unique is SUSPENDED, nothing is checked by it: [bold]no[/] column m" in shown

@@ -12,7 +12,7 @@ from fleets import NOW, captured, view, written
 from test_web_pages import ALLOWED, SCRIPT, Page, World
 
 from parrot_faust.errors import ParrotError
-from parrot_faust.web import other_pages, table_page
+from parrot_faust.web import other_pages, quality_page, table_page
 from parrot_faust.web.lookups import KEPT, Lookups
 
 RULE = {"id": "n.be_between", "type": "expect_column_values_to_be_between", "action": "quarantine", "version": "v2"}
@@ -25,8 +25,22 @@ EVENT = {
 
 
 def about(**more: Any) -> dict[str, Any]:
-    known: dict[str, Any] = {"rules": [], "targets": {}, "events": [], "samples": [], "letters": [], "unread": ""}
+    known: dict[str, Any] = {
+        "rules": [], "windows": [], "targets": {}, "events": [], "samples": [], "letters": [], "unread": "",
+    }  # fmt: skip
     return known | more
+
+
+def hostile_rule() -> dict[str, Any]:
+    """A rule of windows and its result, all of whose texts are a script."""
+    result = {
+        "start_ms": 1, "end_ms": 2, "version": SCRIPT, "success": False, "observed": {SCRIPT: SCRIPT}, "mostly": 1.0,
+        "bounds": {SCRIPT: [SCRIPT]}, "rows": 1, "late": 0, "reason": SCRIPT,
+    }  # fmt: skip
+    return {
+        "table": SCRIPT, "rule": SCRIPT, "type": SCRIPT, "version": SCRIPT, "severity": SCRIPT, "success": False,
+        "judged": 1, "failed": 1, "failing_since_ms": 1, "results": [result],
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -59,6 +73,17 @@ def test_a_table_shows_its_rules_with_what_passed_and_failed(world: World) -> No
         ["n.rare", "0", "100", "v2"],
     ]
     assert made["check_us"] == 20.0
+
+
+def test_a_rule_that_is_suspended_has_passed_nothing(world: World) -> None:
+    world.fleet.take(
+        "b", view(world.stats, suspended_rules=[{"table": "t", "rule": "n.be_between", "reason": "no column n"}])
+    )
+    made = table(world, rules=[RULE])
+    rows = Page(table_page.html(made)).below("rule")
+    assert [rows[0][name] for name in ("rule", "action", "failed", "passed")] == [
+        "n.be_between", "suspended: no column n", "20", "–",
+    ]  # fmt: skip
 
 
 def test_a_table_shows_its_stores_letters_and_shapes(world: World) -> None:
@@ -95,23 +120,31 @@ def test_every_page_escapes_what_it_shows_and_is_json_too(world: World) -> None:
         "last_ms": 1,
     }  # fmt: skip
     world.fleet.take(
-        "b", view(stats, host=SCRIPT, version=SCRIPT, partitions={SCRIPT: [0]}, held_tables={SCRIPT: [SCRIPT]})
+        "b",
+        view(
+            stats,
+            host=SCRIPT,
+            version=SCRIPT,
+            partitions={SCRIPT: [0]},
+            held_tables={SCRIPT: [SCRIPT]},
+            suspended_rules=[{"table": SCRIPT, "rule": SCRIPT, "reason": SCRIPT}],
+        ),
     )
     whole, fleet, known = world.fleet.view(), world.fleet, world.known
     shown = about(
         rules=[dict.fromkeys(RULE, SCRIPT)], targets={"kudu": SCRIPT}, events=[event], samples=[bad], letters=[bad],
-        unread=SCRIPT,
+        unread=SCRIPT, windows=[hostile_rule()],
     )  # fmt: skip
     of_table = table_page.view(whole, fleet, known, SCRIPT, shown, long=False)
     assert of_table is not None
     schema = other_pages.schema(whole, fleet, known, [event], [{"table": SCRIPT, "reasons": [SCRIPT], "shape": SCRIPT}])
     errors = other_pages.errors(whole, fleet, known, [group], "")
-    quality, agents, cluster = (
-        make(whole, fleet, known) for make in (other_pages.quality, other_pages.agents, other_pages.cluster)
-    )
+    agents, cluster = (make(whole, fleet, known) for make in (other_pages.agents, other_pages.cluster))
+    beside = {"windows": [hostile_rule()], "breakers": [], "unread": ""}
+    quality = quality_page.quality(whole, fleet, known, beside)
     for made, text, least in (
-        (of_table, table_page.html(of_table), 14),
-        (quality, other_pages.quality_html(quality), 3),
+        (of_table, table_page.html(of_table), 21),
+        (quality, quality_page.quality_html(quality), 18),
         (schema, other_pages.schema_html(schema, may_act=True), 6),
         (errors, other_pages.errors_html(errors, may_act=True), 4),
         (agents, other_pages.agents_html(agents), 2),

@@ -71,7 +71,7 @@ class World:
         self.at = NOW
         self.stats = Stats(lambda: self.at)
         self.fleet = Fleet(lambda: self.at)
-        self.known: dict[str, Any] = {"app": "unit", "schema_ms": {}, "verified": {}}
+        self.known: dict[str, Any] = {"app": "unit", "schema_ms": {}, "verified": {}, "failing": {}}
 
     def view(self, **more: Any) -> dict[str, Any]:
         self.fleet.take("a", view(self.stats, at=self.at, **more))
@@ -180,13 +180,56 @@ def test_tables_with_trouble_come_first(world: World) -> None:
 def test_a_table_that_is_paused_says_why_and_how_it_goes_on(world: World) -> None:
     captured(world.stats, "t", forwarded=1)
     pause = {"table": "t", "since_ms": int((NOW - 90) * 1000), "reason": "9 of its last 10 rows failed", "resume_ms": 0}
-    suspended = {"table": "t", "rule": "n.max", "reason": "no column n"}
-    page = world.page(paused_tables=[pause], suspended_rules=[suspended])
+    page = world.page(paused_tables=[pause])
     assert page.below("table")[0]["state"] == "paused 1 min"
     assert "1 thing needs a person" in page.text
     assert "t is paused: 9 of its last 10 rows failed since 1 min" in page.text
     assert "parrot breaker resume t" in page.text
-    assert "rule n.max is suspended" in page.text
+
+
+def test_rules_that_check_nothing_are_said_at_the_top_and_in_their_table_s_line(world: World) -> None:
+    for name in ("a", "t", "u"):
+        captured(world.stats, name, forwarded=1)
+    suspended = [{"table": "t", "rule": f"n.{number}", "reason": "the table has no column n"} for number in range(5)]
+    page = world.page(suspended_rules=[*suspended, {"table": "u", "rule": "m.max", "reason": "no column m"}])
+    assert [line["state"] for line in page.below("table")] == [
+        "5 rules suspended", "1 rule suspended", "current",
+    ]  # fmt: skip
+    assert "2 things need a person" in page.text
+    banner = page.text[: page.text.index("Find a table")]
+    assert "t 5 rules are suspended, and nothing is checked by them (n.0, n.1, n.2, ...): the table has no" in banner
+    assert "u rule m.max is suspended, and nothing is checked by it: no column m" in banner
+    assert "parrot rules apply quality_rules/*.yaml" in banner
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "urgent"),
+    [("freshness", "critical", True), ("volume", "warning", False), ("expect_x", "critical", False)],
+)
+def test_a_window_that_fails_is_said_and_needs_a_person_where_changes_do_not_come_as_they_should(
+    world: World, kind: str, severity: str, *, urgent: bool
+) -> None:
+    captured(world.stats, "t", forwarded=1)
+    failing = {
+        "rule": "r", "type": kind, "severity": severity, "failing_since_ms": int((NOW - 90) * 1000),
+        "results": [{"reason": "no change came at all"}],
+    }  # fmt: skip
+    world.known["failing"] = {"t": [failing, failing]}
+    page = world.page()
+    said = "t fails rule r in its last window: no change came at all, and 1 rule more; the quality page has all"
+    assert said in page.text
+    assert ("1 thing needs a person" in page.text) is urgent
+    assert (page.text.index(said) < page.text.index("Find a table")) is urgent
+
+
+def test_a_banner_of_very_much_stays_short(world: World) -> None:
+    held = {f"t{number}": ["a key changed"] for number in range(500)}
+    for name in held:
+        captured(world.stats, name, forwarded=1)
+    text = overview.html(world.view(held_tables=held), world.fleet)
+    assert "and 488 more" in text
+    assert "500 things need a person" in text
+    assert len(text) < 150_000
 
 
 def test_counts_are_added_up_and_those_of_trouble_stand_out(world: World) -> None:
@@ -266,15 +309,20 @@ def test_a_page_of_five_hundred_busy_tables_is_small(world: World) -> None:
             first = second * 40
             world.stats.source_batch(name, 0, range(first, first + 1 + (place * second) % 97), [], {})
         world.view()
-    text = overview.html(world.view(), world.fleet)
+    for sink in ("kudu", "hbase"):
+        for name in names:
+            written(world.stats, sink, name, 1)
+    suspended = [{"table": name, "rule": "gone.not_be_null", "reason": "no column gone"} for name in names[::2]]
+    text = overview.html(world.view(suspended_rules=suspended), world.fleet)
     assert len(Page(text).below("table")) == 500
+    assert "and 238 more" in text
     assert text.count("<svg") > 450
     assert len(text) < 150_000
 
 
 def test_a_line_of_a_word_s_size_is_a_path_and_nothing_for_nothing() -> None:
     assert spark([]) == spark([0.0, 0.0]) == ""
-    assert spark([0.0, 10.0, 5.0]) == '<svg class=k viewBox="0 0 60 16"><path d="M0 15l4-14l4 7"/></svg>'
+    assert spark([0.0, 10.0, 5.0]) == '<svg class=k><path d="M0 15l4-14l4 7"/></svg>'
     assert 'd="M0 15h52l4-14"' in spark([0.0] * 14 + [1.0])
     assert 'd="M0 1l4 14h8"' in spark([1.0, 0.0, 0.0, 0.0])
 

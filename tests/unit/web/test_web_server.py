@@ -12,9 +12,11 @@ import aiohttp
 import pytest
 
 from parrot_faust.application import ParrotApp, create_app
+from parrot_faust.quality import load as load_rules
 from parrot_faust.settings import load
 from parrot_faust.web.server import HEADERS, is_own
 
+SCRIPT = "<script>alert(1)</script>"
 PATHS = ("/", "/stats", "/health", "/metrics", "/style.css", "/live.js", "/icon.svg")
 
 
@@ -79,6 +81,23 @@ async def test_the_page_is_html_for_people_and_json_for_who_asks_for_it(client: 
         async with client.get("/", **asked) as answer:  # type: ignore[arg-type]
             assert answer.content_type == "application/json"
             assert (await answer.json())["app"] == "unit"
+
+
+async def test_the_page_of_quality_shows_rules_of_windows_before_anything_is_judged_and_finds_them(
+    app: ParrotApp, client: aiohttp.ClientSession
+) -> None:
+    checks = "windows: [{every: 1m, checks: [{freshness: 5m}]}]\nbreaker: {failed: 50%, within: 1m, at_least: 4}\n"
+    app.parts.rules._files["shop.t"] = load_rules(f"table: shop.t\n{checks}", "t.yaml")
+    for asked, found in ((SCRIPT, []), ("FRESH", ["freshness"])):
+        async with client.get("/quality", params={"format": "json", "q": asked}) as answer:
+            view = await answer.json()
+        assert [one["rule"] for one in view["windows"]] == found
+        assert [(one["table"], one["state"]) for one in view["breakers"]] == [("shop.t", "closed")]
+        assert (view["suspended"], view["rules"], view["asked"]) == ([], [], asked)
+        async with client.get("/quality", params={"q": asked}) as answer:
+            text = await answer.text()
+        assert ("not judged yet" in text) == bool(found)
+        assert (text.count("<script"), SCRIPT in text) == (1, False)
 
 
 async def test_the_page_finds_what_it_refers_to(client: aiohttp.ClientSession) -> None:

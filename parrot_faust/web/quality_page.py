@@ -1,0 +1,221 @@
+"""The quality page: what rules found in rows and windows, which of them check nothing, and the breakers. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from parrot_faust.web.actions import button
+from parrot_faust.web.fleet import Fleet
+from parrot_faust.web.markup import clock, command, grid, mark, number, page, share, span, table_link, text
+from parrot_faust.web.overview import common
+
+#: Lines of each part of the page, so that it stays small with many tables; others are found by name.
+LINES = 100
+RULES = 60  # of windows and of suspended rules, whose lines are longer
+RESULTS = 60
+FEWEST = 3  # results of a rule
+LONGEST = 120  # characters of an observed value and of a bound
+
+KINDS = {"critical": "bad", "warning": "warn", "info": "none"}
+
+
+def quality(
+    whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], about: Mapping[str, Any], asked: str = ""
+) -> dict[str, Any]:
+    """The page as data. `about` is what only this page shows; `asked` a part of the names that are wanted."""
+    made = common(whole, fleet, known)
+    for line in made["tables"]:
+        rows, seconds = whole["checked"].get(line["table"], (0, 0.0))
+        line["check_us"] = round(1e6 * seconds / rows, 2) if rows else None
+        line["recently"] = round(fleet.recent("quarantined", line["table"]))
+    return made | {
+        "rules": sorted(whole["rules"], key=lambda rule: -rule["failed"]),
+        "suspended": sorted(whole["suspended_rules"], key=lambda one: (one["table"], one["rule"])),
+        "windows": about["windows"],
+        "breakers": about["breakers"],
+        "unread": about["unread"],
+        "asked": asked,
+    }
+
+
+def quality_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
+    """The page."""
+    asked = view["asked"].casefold()
+
+    def chosen(name: str) -> list[dict[str, Any]]:
+        return [one for one in view[name] if asked in f"{one['table']} {one.get('rule', '')}".casefold()]
+
+    field = (
+        '<form class="find" role="search"><label>Find a table or rule '
+        f'<input name="q" type="search" value="{text(view["asked"])}"></label><button>Find</button></form>'
+    )
+    parts = f"""<div class="bar"><h2>Suspended rules</h2>{field}</div>
+<section>{_suspended(chosen("suspended"))}</section>
+<section><h2>Windows and shapes</h2>{_windows(view["windows"], view["unread"], view["at"])}</section>
+<section><h2>Their results, the worst rules first</h2>{results(view["windows"], tables=True)}</section>
+<section><h2>Breakers</h2>{_breakers(chosen("breakers"), view["at"], may_act=may_act)}</section>
+<section><h2>Rules that rows failed</h2>{_rules(chosen("rules"))}</section>
+<section><h2>Tables</h2>{_tables(chosen("tables"))}
+<p class="about">What rules held back is listed by {command("parrot deadletters list --quarantine")}</p></section>"""
+    return page("Quality", "/quality", dict(view), parts)
+
+
+def _few(
+    headers: Sequence[str],
+    found: Sequence[Any],
+    line: Callable[[Any], list[str]],
+    empty: str,
+    words: Sequence[int],
+    most: int = LINES,
+) -> str:
+    """A grid of the first lines, and how many more there are."""
+    more = f'<p class="empty">{len(found) - most:,} more: find them by name</p>' if len(found) > most else ""
+    return grid(headers, [line(one) for one in found[:most]], empty, words) + more
+
+
+def _suspended(found: Sequence[Mapping[str, Any]]) -> str:
+    return _few(
+        ["table", "rule", "checks nothing, because"],
+        found,
+        lambda one: [table_link(one["table"]), mark("bad", one["rule"]), _long(one["reason"])],
+        "none: every rule fits its table",
+        (0, 1, 2),
+        RULES,
+    )
+
+
+def _windows(found: Sequence[Mapping[str, Any]], unread: str, now: float) -> str:
+    def line(one: Mapping[str, Any]) -> list[str]:
+        last = one["results"][0] if one["results"] else None
+        state = mark("none", "not judged yet")
+        if last and last["success"]:
+            state = mark("good", "holds")
+        elif last:
+            words = f"fails ({one['severity']})"
+            state = f"{mark(KINDS.get(one['severity'], 'bad'), words)} <i>since {clock(one['failing_since_ms'])}</i>"
+        return [
+            table_link(one["table"]),
+            text(one["rule"]),
+            state,
+            text(_value(last["observed"])) if last else "",
+            text(wanted(last)) if last else "",
+            f"{span(now - last['end_ms'] / 1000)} ago" if last else "",
+            f"{number(one['failed'], 'warn')} <i>of {one['judged']}</i>" if last else "",
+        ]
+
+    headers = ["table", "rule", "it", "observed", "wanted", "judged for", "failed of the last"]
+    empty = f"can't be read now: {text(unread)}" if unread else "no rule here is judged over windows or on a shape"
+    return _few(headers, found, line, empty, (0, 1, 2, 3, 4), RULES)
+
+
+def results(found: Sequence[Mapping[str, Any]], *, tables: bool = False) -> str:
+    """The last results of rules, the newest of each first: fewer of each where there are many rules."""
+    each = max(FEWEST, RESULTS // max(1, len(found)))
+    rows = [
+        [
+            *([table_link(one["table"])] if tables else []),
+            text(one["rule"]),
+            _time(result),
+            mark("good", "holds") if result["success"] else mark(KINDS.get(one["severity"], "bad"), "fails"),
+            text(_value(result["observed"])),
+            text(wanted(result)),
+            number(result["rows"]) + (f" <i>{result['late']:,} late</i>" if result["late"] else ""),
+            _long(result["reason"]) if result["reason"] else "",
+            text(result["version"]),
+        ]
+        for one in found
+        for result in one["results"][:each]
+    ]
+    headers = [*(["table"] if tables else []), "rule", "window, UTC", "it", "observed", "wanted", "rows", "why"]
+    words = [place for place, name in enumerate(headers) if name != "rows"]
+    more = f'<p class="empty">{len(rows) - RESULTS:,} more: find them by name</p>' if len(rows) > RESULTS else ""
+    shown = grid([*headers, "rules' version"], rows[:RESULTS], "no window has been judged yet", [*words, len(headers)])
+    return shown + more
+
+
+def _breakers(found: Sequence[Mapping[str, Any]], now: float, *, may_act: bool) -> str:
+    def line(one: Mapping[str, Any]) -> list[str]:
+        paused, rule = one["state"] == "paused", one["breaker"]
+        state = mark("good", "closed")
+        on = ""
+        if paused:
+            state = f"{mark('bad', 'paused')} <i>for {span(now - one['since_ms'] / 1000)}</i>"
+            on = command(f"parrot breaker resume {shlex.quote(one['table'])}")
+            if one["resume_ms"]:
+                on = f"in {span((one['since_ms'] + one['resume_ms']) / 1000 - now)}, or by {on}"
+            on += button("resume", "resume this table", {"table": one["table"]}) if may_act else ""
+        trips = "paused by a person only"
+        if rule is not None:
+            within = span(rule["within_ms"] / 1000)
+            trips = f"more than {share(rule['share'], 1)} of at least {rule['at_least']:,} rows fail in {within}"
+        return [table_link(one["table"]), state, _long(one["reason"]) if paused else "", text(trips), on]
+
+    headers = ["table", "breaker", "because", "trips when", "goes on"]
+    return _few(headers, found, line, "no table has one, and none is paused", (0, 1, 2, 3, 4), RULES)
+
+
+def _rules(found: Sequence[Mapping[str, Any]]) -> str:
+    return _few(
+        ["table", "rule", "failed", "version"],
+        found,
+        lambda one: [
+            table_link(one["table"]),
+            text(one["rule"]),
+            number(one["failed"], "warn"),
+            text(one["version"]),
+        ],
+        "no row has failed a rule",
+        (0, 1, 3),
+    )
+
+
+def _tables(found: list[dict[str, Any]]) -> str:
+    def line(one: Mapping[str, Any]) -> list[str]:
+        return [
+            table_link(one["table"]),
+            number(one["captured"]),
+            f"{number(one['quarantined'], 'warn')} <i>{share(one['quarantined'], one['captured'])}</i>",
+            number(one["recently"], "warn"),
+            number(one["dropped"], "warn"),
+            "–" if one["check_us"] is None else f"{one['check_us']:.2f}",
+        ]
+
+    headers = ["table", "captured", "quarantined", "of the last 15 min", "dropped", "µs a row"]
+    worst = sorted(found, key=lambda one: (-one["recently"], -one["quarantined"] - one["dropped"]))
+    return _few(headers, worst, line, "no change has been captured yet", (0,))
+
+
+# -- values as words ---------------------------------------------------------------------------------------------------
+
+
+def _long(value: object) -> str:
+    return f'<span class="long">{text(value)}</span>'
+
+
+def _time(result: Mapping[str, Any]) -> str:
+    length = (result["end_ms"] - result["start_ms"]) / 1000
+    return f"{clock(result['start_ms'])} <i>{f'+{span(length)}' if length else 'its columns'}</i>"
+
+
+def wanted(result: Mapping[str, Any]) -> str:
+    """The bounds of a result."""
+    bounds = {name: value for name, value in result["bounds"].items() if value is not None and name != "column"}
+    return _value(bounds if result["mostly"] == 1 else bounds | {"mostly": result["mostly"]})
+
+
+def _value(value: Any) -> str:
+    """An observed value or bounds as a short text: the text of the rule's own JSON, a mapping without its brackets."""
+    if isinstance(value, Mapping):
+        made = ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    else:
+        made = _plain(value)
+    return made if len(made) <= LONGEST else f"{made[: LONGEST - 1]}…"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
