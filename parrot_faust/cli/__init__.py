@@ -7,35 +7,67 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from parrot_faust import __version__
+from parrot_faust.cli import examples
 from parrot_faust.errors import ParrotError
 
 #: What a disk answers that takes nothing more: no fault of the program's.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
-# command -> module of this package and the click command in it. Loading on demand keeps `parrot --help` instant.
+# command -> module of this package, the click command in it, and the first sentence of its help. A module is loaded
+# when its command is asked for, which keeps `parrot --help` and completion instant.
 COMMANDS = {
-    "up": ("local", "up"),
-    "down": ("local", "down"),
-    "status": ("local", "status"),
-    "logs": ("local", "logs"),
-    "fetch": ("local", "fetch"),
-    "sql": ("look", "sql"),
-    "rows": ("look", "rows"),
-    "schema": ("schema", "schema"),
-    "init": ("init", "init"),
-    "check": ("check", "check"),
-    "top": ("top", "top"),
-    "connector": ("connector", "connector"),
-    "deadletters": ("deadletters", "deadletters"),
-    "quarantine": ("quarantine", "quarantine"),
-    "demo": ("demo", "demo"),
-    "verify": ("verify", "verify"),
-    "rules": ("rules", "rules"),
-    "breaker": ("breaker", "breaker"),
-    "bench": ("bench", "bench"),
-    "simulate": ("simulate", "command"),
+    "up": ("local", "up", "Start the local distribution, or some of it with what that needs."),
+    "down": ("local", "down", "End what `up` started, and nothing else."),
+    "status": ("local", "status", "Show each component: address, process, health, memory, uptime."),
+    "logs": ("local", "logs", "Print a component's logs."),
+    "fetch": ("local", "fetch", "Fetch everything into the cache, so that all else works offline."),
+    "sql": ("look", "sql", "Run a STATEMENT on the local PostgreSQL, or ask for statements until an empty line."),
+    "rows": (
+        "look",
+        "rows",
+        "Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders).",
+    ),
+    "schema": ("schema", "schema", "Changes of the tables' shapes: planned, held, done."),
+    "init": (
+        "init",
+        "init",
+        "Write a parrot.yaml with its reasons and, for a PostgreSQL database, the connector that captures it.",
+    ),
+    "check": (
+        "check",
+        "check",
+        "Look at settings, rules, brokers, topics, registry, connectors, source and stores, and say what to do.",
+    ),
+    "top": ("top", "top", "Show every table, the worst first, and what needs a person; Ctrl-C ends it."),
+    "connector": (
+        "connector",
+        "connector",
+        "List, make and steer the connectors that capture the source; or list and steer the sinks.",
+    ),
+    "deadletters": ("deadletters", "deadletters", "List, show, send again or throw away what could not be applied."),
+    "quarantine": ("quarantine", "quarantine", "List, show, let through or throw away rows that rules have held back."),
+    "demo": ("demo", "demo", "Show PostgreSQL's changes captured, checked, and equal in Kudu and HBase."),
+    "verify": (
+        "verify",
+        "verify",
+        "Compare the source's tables with Kudu and HBase, row by row, while everything runs.",
+    ),
+    "rules": ("rules", "rules", "Check rule files, test what they say of rows, and say which ones workers judge by."),
+    "breaker": (
+        "breaker",
+        "breaker",
+        "Look at tables that were paused because too many of their rows failed, and let them go on.",
+    ),
+    "bench": ("bench", "bench", "Measure on the running local distribution."),
+    "simulate": (
+        "simulate",
+        "command",
+        "Simulate crashes, rebalances, replays and failing stores, and compare what the stores hold in the end.",
+    ),
+    "completion": ("completion", "completion", "Print the script that makes a shell complete `parrot`."),
 }
 
 
@@ -46,9 +78,22 @@ class _Lazy(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[name]
+        module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        examples.show(command, name)
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [
+            CompletionItem(name, help=summary)
+            for name, (_, _, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -71,10 +71,22 @@ def transport(rounds: int, records: int, faust_records: int, as_json: bool) -> N
 @bench.command()
 @click.option("--changes", type=click.IntRange(10_000), default=200_000, show_default=True, help="Changes to capture.")
 @click.option(
-    "--format", "forms", type=click.Choice(["avro", "json", "json-schema"]), multiple=True, default=["avro", "json"]
+    "--format",
+    "forms",
+    type=click.Choice(["avro", "json", "json-schema"]),
+    multiple=True,
+    default=["avro", "json"],
+    show_default=True,
+    help="How changes travel; may be given more than once.",
 )
 @click.option(
-    "--sink", "sinks", type=click.Choice(["kudu", "hbase"]), multiple=True, default=["kudu"], show_default=True
+    "--sink",
+    "sinks",
+    type=click.Choice(["kudu", "hbase"]),
+    multiple=True,
+    default=["kudu"],
+    show_default=True,
+    help="Where they go; may be given more than once.",
 )
 @click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often each is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
@@ -232,7 +244,13 @@ def show_schema(report: SchemaReport, console: Console) -> None:
 @bench.command()
 @click.option("--tables", "count", type=click.IntRange(FEW + 1), default=500, show_default=True, help="How many.")
 @click.option(
-    "--sink", "sinks", type=click.Choice(["kudu", "hbase"]), multiple=True, default=["kudu", "hbase"], show_default=True
+    "--sink",
+    "sinks",
+    type=click.Choice(["kudu", "hbase"]),
+    multiple=True,
+    default=["kudu", "hbase"],
+    show_default=True,
+    help="Where they go; may be given more than once.",
 )
 @click.option(
     "--buckets",

@@ -35,10 +35,6 @@ def check(config: Path | None, connect: str | None, as_json: bool) -> None:
     """Look at settings, rules, brokers, topics, registry, connectors, source and stores, and say what to do.
 
     Nothing is made or changed. Exit status 1 when something has failed; warnings alone are 0.
-
-    \b
-    parrot check
-    parrot check --connect http://127.0.0.1:8083 --json
     """
     console, found = Console(), list[Finding]()
     for finding in look_at(config, connect or _local_connect()):

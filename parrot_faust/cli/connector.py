@@ -37,11 +37,6 @@ _COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "STOPPED": "yellow", "FAILED
 def connector(context: click.Context, url: str | None, sinks: bool) -> None:
     """List, make and steer the connectors that capture the source; or list and steer the sinks.
 
-    \b
-    parrot connector list
-    parrot connector create shop connector.json
-    parrot connector --sinks pause kudu
-
     Exit status 2 of `list` and `status` means that something has failed.
     """
     if sinks and context.invoked_subcommand in ("create", "delete"):

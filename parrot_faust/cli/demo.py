@@ -25,7 +25,14 @@ PLAIN_EVERY_S = 5.0
 @click.option("--changes", default=10_000, show_default=True, help="Changes to make at the source.")
 @click.option("--rate", default=500, show_default=True, help="Changes a second.")
 @click.option("--seed", default=1, show_default=True, help="The same seed does the same work.")
-@click.option("--format", "form", type=click.Choice(["avro", "json", "json-schema"]), default="avro", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["avro", "json", "json-schema"]),
+    default="avro",
+    show_default=True,
+    help="How changes travel.",
+)
 @click.option("--once", is_flag=True, help="End by taking down what was started, also on a terminal.")
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to a file.")
 def demo(changes: int, rate: int, seed: int, form: str, once: bool, file: Path | None) -> None:

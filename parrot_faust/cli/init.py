@@ -50,10 +50,6 @@ def init(
 ) -> None:
     """Write a parrot.yaml with its reasons and, for a PostgreSQL database, the connector that captures it.
 
-    \b
-    parrot init --local --postgres postgresql://reader@db/shop --schema public --prefix shop
-    parrot init --brokers kafka:9092 --registry http://registry:8081 --kudu kudu:7051
-
     No password is written: the connector takes it from the environment. Exit status 2 means that the files are written,
     and the database is not ready to be captured.
     """

@@ -34,12 +34,7 @@ COLOURS = {"good": "green", "warn": "yellow", "bad": "red", "none": "dim"}
 @click.option("--once", is_flag=True, help="Print it once and end; so it does where the output is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the page's JSON once.")
 def top(url: str, once: bool, as_json: bool) -> None:
-    """Show every table, the worst first, and what needs a person; Ctrl-C ends it.
-
-    \b
-    parrot top
-    parrot top --url http://127.0.0.1:6067 --once
-    """
+    """Show every table, the worst first, and what needs a person; Ctrl-C ends it."""
     if as_json:
         click.echo(json.dumps(fetch(url), indent=1))
         return
