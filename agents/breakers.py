@@ -13,6 +13,7 @@ import msgspec
 
 from agents.outbox import Outbox
 from models import Pause
+from parrot_faust.logs import at
 from parrot_faust.names import Names
 from parrot_faust.quality.tripping import Trip
 from parrot_faust.transport import Batch
@@ -49,7 +50,13 @@ class Breakers:
         if pause is None:
             if key in self._waiting:
                 self._waiting.discard(key)
-                self._log.warning("%s[%d] goes on from offset %d", batch.topic, batch.partition, batch.first)
+                self._log.warning(
+                    "%s[%d] goes on from offset %d",
+                    batch.topic,
+                    batch.partition,
+                    batch.first,
+                    extra=at(batch.topic, batch.partition, batch.first),
+                )
             return False
         if key not in self._waiting:
             self._waiting.add(key)
@@ -60,6 +67,7 @@ class Breakers:
                 batch.first,
                 pause.reason,
                 _until(pause),
+                extra=at(batch.topic, batch.partition, batch.first),
             )
         return True
 
@@ -77,7 +85,7 @@ class Breakers:
         breaker = trip.breaker
         share, within = f"{trip.failed / trip.checked:.0%}", f"{breaker.within_ms / 1000:g} s"
         reason = f"{trip.failed} of its last {trip.checked} rows ({share}) failed within {within}"
-        self._log.critical("the breaker of %s has TRIPPED: %s; the table is paused", table, reason)
+        self._log.critical("the breaker of %s has TRIPPED: %s; the table is paused", table, reason, extra=at(table))
         pause = Pause(table, True, trip.at_ms, reason, breaker.resume_ms)
         return await self._outbox.send(
             self._names.breakers, msgspec.json.encode(pause), key=table.encode(), partition=0
@@ -102,4 +110,4 @@ async def keep(stream: Any, table: MutableMapping[str, str], log: Any) -> None:
         known = table.get(pause.table)
         if known is None or _decoder.decode(known).at_ms < pause.at_ms:
             table[pause.table] = event.value.decode()
-            log.warning("%s %s", pause.table, "is paused" if pause.paused else "goes on")
+            log.warning("%s %s", pause.table, "is paused" if pause.paused else "goes on", extra=at(pause.table))

@@ -38,6 +38,7 @@ from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
 from parrot_faust.delivery.versions import VersionClock
 from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused
+from parrot_faust.logs import at, of_batch
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
@@ -251,7 +252,11 @@ class Changes:
         if places is None and (announcement := await self._schemas.seen(schema, work.batch, sinks)):
             work.pending.append(announcement)
             if work.asked:
-                self._log.warning("%s: nobody has decided on its shape for a while; asking again", schema.table)
+                self._log.warning(
+                    "%s: nobody has decided on its shape for a while; asking again",
+                    schema.table,
+                    extra=of_batch(work.batch),
+                )
             work.asked = True
             self._tell_of_losses(schema)
             places = self._schemas.places(schema, sinks)
@@ -272,7 +277,9 @@ class Changes:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            self._log.exception("%r failed unforeseen; the worker stops so that nothing is lost", work.batch)
+            self._log.exception(
+                "%r failed unforeseen; the worker stops so that nothing is lost", work.batch, extra=of_batch(work.batch)
+            )
             self._fatal(error)
             raise
 
@@ -374,6 +381,7 @@ class Changes:
                     "reported and not applied",
                     schema.table,
                     change.offset,
+                    extra=at(work.batch.topic, work.batch.partition, change.offset),
                 )
                 work.settle(Outcome.SKIPPED, change.offset)
                 continue
@@ -385,7 +393,7 @@ class Changes:
                     await self.filling.hold(work.batch, work.pending, lane.images, schema, change, mask)
                     continue
             if change.unset and change.op is Op.CREATE:
-                self._warn_of_lost_values(schema, change)
+                self._warn_of_lost_values(work.batch, schema, change)
             rows.append(row_of(change, versions[position]))
             times.append(0 if change.op is Op.READ else change.time_us)
             passed.append(change.offset)
@@ -394,7 +402,14 @@ class Changes:
 
     def _tell_of_losses(self, schema: TableSchema) -> None:
         for column, loss in losses(schema, tuple(self._targets.sinks(schema.table))):
-            self._log.info("%s: column %s, %s: %s", schema.table, column.name, loss.place.value, loss.what)
+            self._log.info(
+                "%s: column %s, %s: %s",
+                schema.table,
+                column.name,
+                loss.place.value,
+                loss.what,
+                extra=at(schema.table, column=column.name),
+            )
 
     async def _hold_back(
         self,
@@ -420,7 +435,7 @@ class Changes:
                 work.pending.append(await self._outbox.hold(letter))
         return held
 
-    def _warn_of_lost_values(self, schema: TableSchema, change: Change) -> None:
+    def _warn_of_lost_values(self, batch: Batch, schema: TableSchema, change: Change) -> None:
         if schema.table in self._warned:
             return
         self._warned.add(schema.table)
@@ -431,6 +446,7 @@ class Changes:
             schema.table,
             change.offset,
             names,
+            extra=at(batch.topic, batch.partition, change.offset),
         )
 
     async def _forward(
@@ -487,6 +503,7 @@ class Changes:
                 failure.offset,
                 name,
                 text,
+                extra=at(work.batch.topic, work.batch.partition, failure.offset, error=name),
             )
             work.settle(Outcome.DEAD_LETTERED, failure.offset)
             version = work.versions[failure.index] if work.versions else 0
@@ -494,7 +511,13 @@ class Changes:
 
     async def _refuse(self, work: _Work, lane: _Lane, changes: Sequence[Change], error: TableRefused) -> None:
         """Nothing of these changes may pass."""
-        self._log.warning("dead letters: %d changes of %s: %s", len(changes), work.batch, error)
+        self._log.warning(
+            "dead letters: %d changes of %s: %s",
+            len(changes),
+            work.batch,
+            error,
+            extra=of_batch(work.batch, error=type(error).__name__),
+        )
         versions = work.versions or dict(
             zip(
                 (change.index for change in changes),
@@ -544,7 +567,9 @@ class Changes:
                 done=lambda: work.batch.done(note),
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing after this batch may be committed
-            self._log.error("%r: the broker did not take what was made of it: %r", work.batch, error)
+            self._log.error(
+                "%r: the broker did not take what was made of it: %r", work.batch, error, extra=of_batch(work.batch)
+            )
             self._fatal(error)
             return False
 

@@ -19,6 +19,7 @@ from parrot_faust import failpoints
 from parrot_faust.delivery.filing import original_of
 from parrot_faust.delivery.retry import delays
 from parrot_faust.errors import MessageUnreadable
+from parrot_faust.logs import at
 from parrot_faust.masking import Masking
 from parrot_faust.names import Names
 from parrot_faust.transport import Batch
@@ -67,7 +68,12 @@ class DeadLetters:
     def _raw(self, batch: Batch, record: Record, error: msgspec.DecodeError) -> DeadLetter:
         """A letter about a held record that is none: what it held is kept, though nobody knows of which topic."""
         unreadable = MessageUnreadable(batch.topic, batch.partition, record.offset, str(error))
-        self._log.error("%s; it is kept in %s", unreadable, self._names.dead(batch.topic))
+        self._log.error(
+            "%s; it is kept in %s",
+            unreadable,
+            self._names.dead(batch.topic),
+            extra=at(batch.topic, batch.partition, record.offset),
+        )
         return DeadLetter(
             topic=batch.topic,
             partition=batch.partition,

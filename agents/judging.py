@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from agents.rule_book import RuleBook
 from models import Action, Change, RuleFailure, TableSchema
 from parrot_faust.delivery.stats import Outcome, Stats
+from parrot_faust.logs import at
 from parrot_faust.transport import Batch
 
 #: What a change that failed rules and goes on is counted as, beside forwarded.
@@ -75,10 +76,16 @@ class Judge:
             change.offset,
             ", ".join(rules),
             failures[0].version,
+            extra=at(batch.topic, batch.partition, change.offset),
         )
         self._stats.partition_stopped(batch.topic, batch.partition, change.offset, rules, failures[0].version)
 
     def _goes_on(self, batch: Batch) -> None:
         if self._stopped.pop((batch.topic, batch.partition), None) is not None:
-            self._log.warning("%s[%d] goes on: what stopped it passes the rules now", batch.topic, batch.partition)
+            self._log.warning(
+                "%s[%d] goes on: what stopped it passes the rules now",
+                batch.topic,
+                batch.partition,
+                extra=at(batch.topic, batch.partition, batch.first),
+            )
             self._stats.partition_goes_on(batch.topic, batch.partition)

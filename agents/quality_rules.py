@@ -12,6 +12,7 @@ import msgspec
 
 from agents.outbox import Outbox
 from agents.rule_book import Log, RuleBook
+from parrot_faust.logs import at
 from parrot_faust.names import Names
 from parrot_faust.quality.standing import Doing, RuleCommand, RuleEntry, decide
 
@@ -30,7 +31,7 @@ async def keep(stream: Any, table: MutableMapping[str, str], log: Log) -> None:
             log.error("rules for %r refused, those in force stay: %s", name, error)
             continue
         if decision.said:
-            log.warning("rules of %s: %s", command.table, decision.said)
+            log.warning("rules of %s: %s", command.table, decision.said, extra=at(command.table))
         if decision.entry is not None:
             table[command.table] = msgspec.json.encode(decision.entry).decode()
 
@@ -40,7 +41,7 @@ def _known(raw: str | None, table: str, log: Log) -> RuleEntry | None:
     try:
         return None if raw is None else _entries.decode(raw)
     except msgspec.DecodeError as error:
-        log.error("rules of %s: the entry can't be read: %s", table, error)
+        log.error("rules of %s: the entry can't be read: %s", table, error, extra=at(table))
         return None
 
 

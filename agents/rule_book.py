@@ -13,6 +13,7 @@ import msgspec
 
 from models import TableSchema
 from parrot_faust.errors import RuleError, SettingsError
+from parrot_faust.logs import at
 from parrot_faust.quality import Compiled, RuleSet, compile_rules, load
 from parrot_faust.quality.standing import InForce, RuleEntry, disagreement, file_wins
 
@@ -20,9 +21,9 @@ from parrot_faust.quality.standing import InForce, RuleEntry, disagreement, file
 class Log(Protocol):
     """What is used of a logger."""
 
-    def info(self, message: str, *args: object) -> None: ...
-    def warning(self, message: str, *args: object) -> None: ...
-    def error(self, message: str, *args: object) -> None: ...
+    def info(self, message: str, *args: object, extra: Mapping[str, object] | None = ...) -> None: ...
+    def warning(self, message: str, *args: object, extra: Mapping[str, object] | None = ...) -> None: ...
+    def error(self, message: str, *args: object, extra: Mapping[str, object] | None = ...) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,17 @@ class RuleBook:
         try:
             found = self._found(table, raw, before)
         except (msgspec.DecodeError, ValueError) as error:
-            self._log.error("rules of %s: the entry can't be read, those in force stay: %s", table, error)
+            self._log.error(
+                "rules of %s: the entry can't be read, those in force stay: %s", table, error, extra=at(table)
+            )
             kept = before or self._of_file(table)
             return replace(kept, raw=raw)
         told = found.told
         if before is None or (before.told.version, before.told.state) != (told.version, told.state):
             say = self._log.info if told.state == "in force" else self._log.warning
             if told.version or raw is not None:
-                say("rules of %s: version %s is %s (%s)", table, told.version or "none", told.state, told.why)
+                version = told.version or "none"
+                say("rules of %s: version %s is %s (%s)", table, version, told.state, told.why, extra=at(table))
             return found
         return replace(found, told=msgspec.structs.replace(told, since_ms=before.told.since_ms))
 
@@ -131,10 +135,20 @@ class RuleBook:
         if known is None or known[0] != rules.version or known[1] != schema.fingerprint:
             compiled = compile_rules(rules, schema)
             for rule, reason in compiled.concerns:
-                self._log.error("rule %s of %s quarantines what fails it: %s", rule.id, schema.table, reason)
+                self._log.error(
+                    "rule %s of %s quarantines what fails it: %s",
+                    rule.id,
+                    schema.table,
+                    reason,
+                    extra=at(schema.table, rule=rule.id),
+                )
             for rule, reason in compiled.suspended:
                 self._log.error(
-                    "rule %s of %s is SUSPENDED, nothing is checked by it: %s", rule.id, schema.table, reason
+                    "rule %s of %s is SUSPENDED, nothing is checked by it: %s",
+                    rule.id,
+                    schema.table,
+                    reason,
+                    extra=at(schema.table, rule=rule.id),
                 )
             self._compiled[schema.table] = known = (rules.version, schema.fingerprint, compiled)
         return known[2]

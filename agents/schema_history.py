@@ -13,6 +13,7 @@ import msgspec
 
 from models import TableSchema
 from parrot_faust import failpoints
+from parrot_faust.logs import at
 from parrot_faust.schema.claims import Claims
 from parrot_faust.schema.history import SchemaHistory, SchemaSeen, Terms, encoded, fold, history_of, hold_for_tables
 
@@ -38,13 +39,22 @@ async def keep(
         try:
             seen = msgspec.json.decode(event.value or b"", type=SchemaSeen)
         except msgspec.DecodeError as error:
-            log.error("schema event at offset %d can't be read and is left out: %s", event.message.offset, error)
+            place = at(event.message.topic, event.message.partition, event.message.offset)
+            log.error(
+                "schema event at offset %d can't be read and is left out: %s", event.message.offset, error, extra=place
+            )
             continue
         raw = table.get(seen.topic)
         history = history_of(raw)
         after = fold(history, seen, terms)
         if after is not history and claims is not None and (refused := _refused(history, after, seen, table, claims)):
-            log.error("%s: `parrot schema %s` can't be followed: %s", seen.topic, seen.verdict, "; ".join(refused))
+            log.error(
+                "%s: `parrot schema %s` can't be followed: %s",
+                seen.topic,
+                seen.verdict,
+                "; ".join(refused),
+                extra=at(seen.topic),
+            )
             continue
         if seen.schema is not None and after is not history and after.has(seen.schema):
             targets = _targets(after, seen.schema)
@@ -67,10 +77,11 @@ async def keep(
                 held.offset,
                 "; ".join(held.reasons),
                 seen.topic,
+                extra=at(seen.topic, held.partition, held.offset),
             )
         for told in after.events[len(history.events) :]:
             for note in told.notes if told.verdict != "held" else ():
-                log.warning("%s: %s", seen.topic, note)
+                log.warning("%s: %s", seen.topic, note, extra=at(seen.topic))
 
 
 def _targets(history: SchemaHistory, schema: TableSchema) -> dict[str, TableSchema]:

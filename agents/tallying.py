@@ -15,6 +15,7 @@ import msgspec
 from agents.outbox import Outbox
 from agents.rule_book import Log, RuleBook
 from models import Change, ShapeVerdict, TableSchema, Tallied, WindowPart
+from parrot_faust.logs import at
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.quality.folding import Fold
@@ -96,7 +97,11 @@ class Tallying:
             fold = Fold(rules, schema, masked, self.masking.secret) if rules.windows else None
             for rule, reason in fold.suspended if fold else ():
                 self.log.error(
-                    "rule %s of %s is SUSPENDED, its windows are not judged: %s", rule.id, schema.table, reason
+                    "rule %s of %s is SUSPENDED, its windows are not judged: %s",
+                    rule.id,
+                    schema.table,
+                    reason,
+                    extra=at(schema.table, rule=rule.id),
                 )
             known = self._shapes[schema.table] = _Shape(key, fold)
         return known

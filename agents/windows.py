@@ -19,6 +19,7 @@ from agents.rule_book import RuleBook
 from agents.tallying import place_of
 from models import Tallied, WindowResult
 from parrot_faust.delivery.window_stats import WindowStats
+from parrot_faust.logs import at
 from parrot_faust.names import Names
 from parrot_faust.quality import sketches
 from parrot_faust.quality.window_state import Outcome, TableWindows
@@ -69,7 +70,13 @@ class Windows:
             try:
                 message = _messages.decode(record.value or b"")
             except msgspec.DecodeError as error:
-                self._log.error("%r: the record at offset %d is no tally: %s", batch, record.offset, error)
+                self._log.error(
+                    "%r: the record at offset %d is no tally: %s",
+                    batch,
+                    record.offset,
+                    error,
+                    extra=at(batch.topic, batch.partition, record.offset),
+                )
                 continue
             await asyncio.sleep(0)  # merging many values takes long: let heartbeats and others in
             tables = [message.table] if message.table else self.tables(batch.partition)
@@ -125,7 +132,7 @@ class Windows:
                 continue
             self._stats.result(result)
             say = self._log.info if result.success else self._log.warning
-            say("%s", described(result))
+            say("%s", described(result), extra=at(result.table, rule=result.rule))
             pending.append(
                 await self._outbox.send(
                     self._names.windows, msgspec.json.encode(result), key=result.key, partition=batch.partition
@@ -144,6 +151,7 @@ class Windows:
                 "windows; fewer `exact:` values would do",
                 state.table,
                 len(data),
+                extra=at(state.table),
             )
             state.merge_all(self._rules.in_force(state.table))
             data = state.packed()

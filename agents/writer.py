@@ -15,19 +15,20 @@ from typing import Any
 import msgspec
 from aiokafka.errors import KafkaError
 
+from agents.answers import Answers
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
-from models import AppliedDdl, ChunkHeader, DeadLetter, Fate, Late, Place, Resolution, SchemaChange, Stage
+from models import AppliedDdl, ChunkHeader, DeadLetter, Late, SchemaChange, Stage
 from parrot_faust import failpoints
 from parrot_faust.delivery.chunks import ChunkHead, head_of, row_offsets, row_versions
 from parrot_faust.delivery.fence import Fence
-from parrot_faust.delivery.heads import bounded_text
 from parrot_faust.delivery.order import Pending, settle_writes
 from parrot_faust.delivery.overrun import Rewriting, late_chunk
 from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.versions import floor_of
 from parrot_faust.errors import LeaseExpired, MessageUnreadable, SinkUnavailable
+from parrot_faust.logs import at, named, of_batch
 from parrot_faust.sinks.process import ChunkResult, SinkProcess
 from parrot_faust.transport import Batch, Record
 
@@ -99,6 +100,7 @@ class Writer:
         self._outbox, self._schemas, self._stats = outbox, schemas, stats
         self._lease_until, self._owns, self._committed_note = lease_until, owns, committed_note
         self._scan, self._log, self._jitter = scan, log, jitter
+        self._answers = Answers(sink, outbox, stats, log)
         self._retry = (retry_first_s, retry_cap_s)
         self._lanes: dict[int, _Lane] = {}
         self._before_flush = failpoints.at_async(f"{sink}_writer.before_flush")
@@ -130,7 +132,12 @@ class Writer:
         calls = [write_again(place, late) for place, late in lates]
         calls += [apply(call) for call in calls_of([header.rows for header in headers])]
         if not await settle_writes(calls=calls, confirm=confirm, done=done):
-            self._log.info("%s: %r was taken away before all was applied; its new owner applies it", self.sink, batch)
+            self._log.info(
+                "%s: %r was taken away before all was applied; its new owner applies it",
+                self.sink,
+                batch,
+                extra=of_batch(batch, sink=self.sink),
+            )
             if lane.overran:
                 await self._say_late(batch, lane)
             return
@@ -164,6 +171,7 @@ class Writer:
             "been written after newer ones, so the newer ones are written again",
             self.sink,
             batch,
+            extra=of_batch(batch, sink=self.sink),
         )
         late = late_chunk(heads[0], Late(batch.first, batch.last, lane.newest))
         await self._outbox.confirm([await self._outbox.send(batch.topic, late, partition=batch.partition)])
@@ -178,7 +186,13 @@ class Writer:
             try:
                 return await self._write_since(batch, lane, place, late)
             except KafkaError as error:
-                self._log.warning("%s: %r can't be read again now, will be tried again: %s", self.sink, batch, error)
+                self._log.warning(
+                    "%s: %r can't be read again now, will be tried again: %s",
+                    self.sink,
+                    batch,
+                    error,
+                    extra=of_batch(batch, sink=self.sink),
+                )
                 await asyncio.sleep(next(waits))
         return None
 
@@ -194,6 +208,7 @@ class Writer:
                     batch.topic,
                     batch.partition,
                     late.first,
+                    extra=at(batch.topic, batch.partition, late.first, sink=self.sink),
                 )
             position = records[-1].offset + 1
             taken = (rewriting.take(record.offset, record.value or b"") for record in records if _head(record))
@@ -212,6 +227,7 @@ class Writer:
             batch.partition,
             late.first,
             late.last,
+            extra=at(batch.topic, batch.partition, sink=self.sink, first_offset=late.first, last_offset=late.last),
         )
         return pending
 
@@ -238,7 +254,12 @@ class Writer:
                 header = head_of(data).header
             except msgspec.DecodeError as reason:
                 error = MessageUnreadable(batch.topic, batch.partition, record.offset, str(reason))
-                self._log.error("%s: %s; it is dead-lettered", self.sink, error)
+                self._log.error(
+                    "%s: %s; it is dead-lettered",
+                    self.sink,
+                    error,
+                    extra=at(batch.topic, batch.partition, record.offset, sink=self.sink, error=type(error).__name__),
+                )
                 letter = DeadLetter(
                     topic=batch.topic,
                     partition=batch.partition,
@@ -260,7 +281,7 @@ class Writer:
                 headers.append(header)
                 chunks.append(data)
             elif header.letters:
-                await self._outbox.confirm([await self._refused(header, letter) for letter in header.letters])
+                await self._outbox.confirm(await self._answers.refused(header))
             else:
                 self._log.warning(
                     "%s: chunk of %s[%d] offsets %d to %d comes from an earlier owner of the partition, was already "
@@ -270,6 +291,7 @@ class Writer:
                     header.partition,
                     header.first_offset,
                     header.last_offset,
+                    extra=self._of_chunk(header),
                 )
         return headers, chunks, lates
 
@@ -303,16 +325,24 @@ class Writer:
                 if not transient:
                     self._stats.sink_ok(self.sink, self._process.restarts)
                     if said:
-                        self._log.info("%s is back, writing goes on", self.sink)
+                        self._log.info("%s is back, writing goes on", self.sink, extra=named(sink=self.sink))
                     return [msgspec.structs.replace(results[0], ddl=(*ddl, *results[0].ddl)), *results[1:]]
                 ddl += (change for result in results for change in result.ddl)
                 reason = f"{self.sink}: {transient[0].message}"
             self._stats.sink_retrying(self.sink, reason, self._process.restarts)
             if not said:
-                self._log.warning("%s; trying again until it answers, nothing is lost meanwhile", reason)
+                self._log.warning(
+                    "%s; trying again until it answers, nothing is lost meanwhile",
+                    reason,
+                    extra=of_batch(batch, sink=self.sink),
+                )
                 said = True
             await asyncio.sleep(next(waits))
         return None
+
+    def _of_chunk(self, header: ChunkHeader) -> dict[str, Any]:
+        places = {"first_offset": header.first_offset, "last_offset": header.last_offset}
+        return at(header.table, header.partition, sink=self.sink, **places)
 
     @staticmethod
     def _overran(lease: float) -> bool:
@@ -321,7 +351,15 @@ class Writer:
     async def _settle_ddl(self, result: ChunkResult) -> list[Awaitable[Any]]:
         pending = []
         for ddl in result.ddl:
-            self._log.info("%s: %s %s %s (%.2f s)", self.sink, ddl.change, ddl.target, ddl.detail, ddl.seconds)
+            self._log.info(
+                "%s: %s %s %s (%.2f s)",
+                self.sink,
+                ddl.change,
+                ddl.target,
+                ddl.detail,
+                ddl.seconds,
+                extra=at(ddl.table, sink=self.sink),
+            )
             if ddl.change in RANGES:
                 self._stats.schema_change(ddl.table, ddl.change, self.sink, ddl.detail, ddl.seconds)
                 continue
@@ -332,7 +370,7 @@ class Writer:
     async def _settle_chunk(self, header: ChunkHeader, chunk: bytes, result: ChunkResult) -> list[Awaitable[Any]]:
         pending = await self._settle_ddl(result)
         if header.letters:
-            return [*pending, *await self._settle_letters(header, chunk, result)]
+            return [*pending, *await self._answers.settle(header, chunk, result)]
         failed = []
         versions = row_versions(chunk) if result.failures else {}
         for failure in result.failures:
@@ -345,6 +383,7 @@ class Writer:
                 self.sink,
                 failure.error,
                 failure.message,
+                extra=at(header.table, header.partition, failure.offset, sink=self.sink, error=failure.error),
             )
             letter = DeadLetter(
                 topic=header.table,
@@ -362,34 +401,6 @@ class Writer:
             pending.append(await self._outbox.hold(letter))
         self._stats.sink_chunk(self.sink, header, failed, lambda: row_offsets(chunk))
         return pending
-
-    async def _settle_letters(self, header: ChunkHeader, chunk: bytes, result: ChunkResult) -> list[Awaitable[Any]]:
-        """Say what became of dead letters that were sent again. One that failed stays the letter it is."""
-        pending = []
-        failures = {failure.offset: failure for failure in result.failures}
-        for offset, letter in zip(row_offsets(chunk), header.letters, strict=True):
-            failure = failures.get(offset)
-            if failure is not None:
-                self._log.warning(
-                    "dead letter %s was refused by %s again: %s: %s", letter, self.sink, failure.error, failure.message
-                )
-            resolution = Resolution(
-                letter,
-                Fate.FAILED if failure else Fate.APPLIED,
-                header.request,
-                sink=self.sink,
-                error=failure.error if failure else "",
-                message=bounded_text(failure.message) if failure else "",
-            )
-            pending.append(await self._outbox.resolve(resolution))
-        self._stats.sink_redriven(self.sink, header.table, header.rows - len(failures), len(failures))
-        return pending
-
-    async def _refused(self, header: ChunkHeader, letter: Place) -> Awaitable[Any]:
-        message = "another worker took over the source partition meanwhile; ask again"
-        self._log.warning("%s: dead letter %s is not applied: %s", self.sink, letter, message)
-        resolution = Resolution(letter, Fate.OVERTAKEN, header.request, sink=self.sink, message=message)
-        return await self._outbox.resolve(resolution)
 
 
 def _head(record: Record) -> ChunkHead | None:

@@ -28,13 +28,17 @@ from agents.rule_reports import RuleReports
 from agents.schema_book import SchemaBook
 from agents.writer import Writer
 from models import TableSchema
-from parrot_faust import recovery
+from parrot_faust import __version__, recovery
 from parrot_faust.acting import Acting
 from parrot_faust.codec import Decoder
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.delivery.topics import SourceTopics
 from parrot_faust.errors import ParrotError, SettingsError, SinkUnavailable, TableRefused
+from parrot_faust.faust_worker import ParrotWorker
 from parrot_faust.kafka import client_options, connection_options, faust_credentials
+from parrot_faust.logs.repeats import tell_repeats
+from parrot_faust.logs.setup import kept_early
+from parrot_faust.logs.summary import Ending, tell_beginning
 from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.observing import Observing
@@ -62,6 +66,7 @@ log = logging.getLogger("parrot")
 METADATA_AGE_MS = 10_000
 FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in within a few of these
 FIND_TABLES_S = 3.0  # how often it is looked whether a table that others are to make is there
+TELL_REPEATS_S = 5.0  # how often it is looked whether a minute of repeated lines is over
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
 STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
 STOP_POLL_S = 0.02
@@ -77,13 +82,18 @@ class ParrotApp(faust.App):
     parts: Parts
 
     async def on_first_start(self) -> None:
-        await super().on_first_start()
-        settle_heap()
         try:
+            self.conf.datadir.mkdir(parents=True, exist_ok=True)  # Faust makes no folders above it
+            await super().on_first_start()
+            settle_heap()
             await self.parts.prepare()
         except SettingsError as error:  # what only other settings can help: a line, and no trace
+            self.parts.ending.because(str(error), failed=True)
             log.critical("stopping: %s", error)
             raise SystemExit(f"parrot: {error}") from None
+        except Exception as error:
+            self.parts.ending.because(repr(error), failed=True)
+            raise
         self.add_future(self.parts.watch_recovery())
 
     def recovery_failed(self, error: ParrotError) -> None:
@@ -108,6 +118,7 @@ class Parts:
         self.app, self.settings = app, settings
         self.names = Names(settings.app)
         self.stats = Stats(time.time)
+        self.ending = Ending()
         self.admin = BrokerAdmin(client_options(settings), settings.topics.replicas, log)
         self.reader = RecordReader(settings.brokers, connection_options(settings))
         self.redrive_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
@@ -230,14 +241,9 @@ class Parts:
         return source_topics(self.settings, self.names, await self.admin.topics())
 
     def _announce(self) -> None:
-        settings = self.settings
-        log.info("app %s, brokers %s", settings.app, ", ".join(settings.brokers))
-        log.info("sources: topics matching %s, found %s", settings.source.topics, ", ".join(self.sources) or "none yet")
-        log.info("sinks: %s", ", ".join(self.processes))
-        rules = ", ".join(f"{table} ({len(rules.rules)})" for table, rules in self.rules.files().items())
-        log.info("rules: %s", rules or f"none in {settings.quality}")
-        if settings.web.enabled:
-            log.info("web view: http://%s:%d/", settings.web.host, settings.web.port)
+        self.ending.began = True
+        rules = {table: len(rules.rules) for table, rules in self.rules.files().items()}
+        tell_beginning(log, self.settings, __version__, sources=self.sources, rules=rules)
 
     # -- the agents --------------------------------------------------------------------------------------------------
 
@@ -368,6 +374,7 @@ class Parts:
 
     def fatal(self, error: BaseException) -> None:
         """Stop the worker, loudly: it ends with a status other than 0, and starts again from what is committed."""
+        self.ending.because(repr(error), failed=True)
         log.critical("stopping: %r", error)
         self.app.add_future(self.app.crash(error))
 
@@ -478,6 +485,7 @@ class Parts:
         try:
             # A worker that crashed may have lost its consumer's thread already, and nobody would ever answer.
             await asyncio.wait_for(self.app.consumer.commit(), LAST_COMMIT_S)
+            self.ending.committed = True
         except TimeoutError:
             log.warning("the last offsets could not be committed; what they cover is read again")
         await self.reports.leave()
@@ -490,7 +498,10 @@ class Parts:
         readers = (self.reader, self.redrive_reader, *self.rewrite_readers.values())
         await asyncio.gather(*(reader.close() for reader in readers), self.observing.close())
         await self.admin.close()
-        log.info("stopped; offsets are committed")
+        if self.app.crash_reason is not None:
+            self.ending.because(repr(self.app.crash_reason), failed=True)
+        tell_repeats(everything=True)
+        self.ending.tell(log, self.settings.app, self.stats.snapshot())
 
 
 def create_app(settings: Settings) -> ParrotApp:
@@ -503,6 +514,7 @@ def create_app(settings: Settings) -> ParrotApp:
         broker_credentials=faust_credentials(client_options(settings)),
         datadir=settings.state,
         store="memory://",
+        Worker=ParrotWorker,
         GlobalTable=recovery.WatchedTable,
         Topic=recovery.WatchedTopic,
         autodiscover=False,
@@ -601,6 +613,12 @@ def _register(app: ParrotApp, parts: Parts, names: Names) -> None:
         await parts.follow_missing()
 
     @app.task
+    async def count_repeats() -> None:
+        while not app.should_stop:
+            await app.sleep(TELL_REPEATS_S)
+            tell_repeats()
+
+    @app.task
     async def probe_loop() -> None:
         await parts.loop.run(lambda: bool(app.should_stop))
 
@@ -672,6 +690,7 @@ def claims_of(settings: Settings, specs: Iterable[SinkSpec]) -> Claims:
 def configured_app() -> ParrotApp:
     """The app of the settings that the environment names, built once. A wrong setting ends the program in one line."""
     try:
-        return create_app(load())
+        with kept_early():
+            return create_app(load())
     except ParrotError as error:
         raise SystemExit(f"parrot: {error}") from None

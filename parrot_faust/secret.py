@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_origin, get_type_hints
 
 import msgspec
@@ -10,6 +12,8 @@ import msgspec
 Secret = Annotated[str, msgspec.Meta(extra={"secret": True})]
 
 HIDDEN = "***"
+#: The password is the only group.
+PASSWORD_IN_URL = re.compile(r"^\w+://[^/@\s]*:([^/@\s]+)@")
 
 
 def is_secret(kind: Any) -> bool:
@@ -32,3 +36,22 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             for name in self.__struct_fields__
         )
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Every secret that settings hold, passwords within addresses among them."""
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(type(value)):
+            held = getattr(value, field.name)
+            if is_secret(field.type) and held:
+                yield held
+            else:
+                yield from secrets_in(held)
+    elif isinstance(value, Mapping):
+        for held in value.values():
+            yield from secrets_in(held)
+    elif isinstance(value, (tuple, list)):
+        for held in value:
+            yield from secrets_in(held)
+    elif isinstance(value, str) and (found := PASSWORD_IN_URL.match(value)):
+        yield found[1]

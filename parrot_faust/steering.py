@@ -17,6 +17,7 @@ import msgspec
 
 from models import SinkOrder, Steer
 from parrot_faust.errors import ParrotError, SinkUnavailable
+from parrot_faust.logs import named
 from parrot_faust.transport.admin import TopicPlan
 from parrot_faust.transport.following import follow
 
@@ -105,9 +106,14 @@ class Steering:
         before = self.pause(order.sink)
         self._newest[order.sink] = order
         if order.word is Steer.PAUSE and before is None:
-            self._log.warning("%s is PAUSED: %s; its changes wait, the other stores go on", order.sink, order.reason)
+            self._log.warning(
+                "%s is PAUSED: %s; its changes wait, the other stores go on",
+                order.sink,
+                order.reason,
+                extra=named(sink=order.sink),
+            )
         elif order.word is Steer.RESUME and before is not None:
-            self._log.warning("%s goes on: %s", order.sink, order.reason)
+            self._log.warning("%s goes on: %s", order.sink, order.reason, extra=named(sink=order.sink))
 
     def _concerns(self, order: SinkOrder) -> bool:
         if order.sink not in self._processes or (order.workers and self._worker() not in order.workers):

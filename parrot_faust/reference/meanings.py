@@ -9,6 +9,7 @@ from parrot_faust.settings.sections import (
     HBaseSection,
     Kafka,
     KuduSection,
+    Log,
     Masking,
     Sasl,
     Settings,
@@ -41,6 +42,12 @@ MEANINGS: dict[type, dict[str, str]] = {
         "delivery": "how changes are handed on, tried again and committed",
         "topics": "the project's own topics",
         "masking": "the key of masks",
+        "log": "how a worker's log is written, see [Logs and traces](telemetry.md)",
+    },
+    Log: {
+        "format": "`text` for people, `json` for programs: an object a line",
+        "level": "what of Parrot's own lines is written",
+        "repeats": "how many lines that differ in values only are written a minute, for each table or sink; 0: all",
     },
     Kafka: {
         "tls": "TLS to the brokers; `{}` trusts whom the system trusts",

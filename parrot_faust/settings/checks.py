@@ -43,6 +43,8 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield (section, name), f"{value} must be at least 1"
             elif not 0 < value < float("inf"):
                 yield (section, name), f"{value} must be more than 0"
+    if settings.log.repeats < 0:
+        yield ("log", "repeats"), f"{settings.log.repeats} must be at least 1, or 0 for no limit"
     yield from _creation(settings)
     yield from _schema_problems((), settings.schema_change_kinds)
     for name, table in settings.tables.items():

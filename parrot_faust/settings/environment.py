@@ -15,11 +15,11 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from parrot_faust.errors import SettingsError
+from parrot_faust.secret import PASSWORD_IN_URL
 from parrot_faust.settings.complaints import unknown
 from parrot_faust.settings.sections import Settings, fields_of, secrets_of
 
 _VARIABLE = re.compile(r"\$\{(?:file:(?P<file>[^}]+)|(?P<name>\w+)(?::-(?P<default>[^}]*))?)\}")
-_PASSWORD_IN_URL = re.compile(r"^\w+://[^/@\s]*:[^/@\s]+@")
 MAX_SECRET = 64 << 10  # bytes; a file beyond this holds no password
 
 
@@ -70,7 +70,7 @@ def literal_secrets(tree: Any, kind: Any, prefix: str = "") -> Iterator[tuple[st
     fields, secrets = fields_of(kind), secrets_of(kind)
     for name, value in tree.items():
         within = get_args(kind)[1] if get_origin(kind) is dict else fields.get(name)
-        holds = (name in secrets and value) or (isinstance(value, str) and _PASSWORD_IN_URL.search(value))
+        holds = (name in secrets and value) or (isinstance(value, str) and PASSWORD_IN_URL.search(value))
         if holds and not _VARIABLE.search(str(value)):
             yield f"{prefix}{name}", tree.lc.key(name)[0] + 1
         yield from literal_secrets(value, within, f"{prefix}{name}.")

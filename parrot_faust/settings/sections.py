@@ -178,6 +178,17 @@ class Masking(Section, frozen=True, kw_only=True):
     key: Secret = ""
 
 
+class Log(Section, frozen=True, kw_only=True):
+    """A worker's log on standard error: lines for people or JSON. `level` is that of Parrot's own lines, `-l` of
+    Faust's command that of all others. Of lines that differ in values only, `repeats` a minute are written for each
+    table or sink and the rest is counted: twenty show what is wrong and bury nothing else. 0 writes all of them.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    repeats: int = 20
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings. `app` names the consumer group and the project's own topics; `state` can be made again."""
 
@@ -197,6 +208,7 @@ class Settings(Section, frozen=True, kw_only=True):
     delivery: Delivery = Delivery()
     topics: Topics = Topics()
     masking: Masking = Masking()
+    log: Log = Log()
 
     def kudu_table(self, table: str) -> KuduTable | None:
         """What is set for a source table in Kudu, complete; None without Kudu."""

@@ -34,7 +34,7 @@ class Stream:
 
     async def events(self) -> AsyncIterator[Any]:
         for offset, value in enumerate(self._values):
-            yield SimpleNamespace(value=value, message=SimpleNamespace(offset=offset))
+            yield SimpleNamespace(value=value, message=SimpleNamespace(topic=NAMES.schemas, partition=0, offset=offset))
 
 
 class World:
