@@ -148,7 +148,7 @@ class Again:
         source = _Source(place[0], place[1], changes[0].offset)
         try:
             mask = self._masking.of(schema)
-            places = await self._places(sent, source, mask.schema if mask else schema)
+            places = await self._places(sent, source, mask.schema if mask else schema, changes[0].time_us)
         except TableRefused as error:
             sent.answers += [
                 letters[change.index].fate(Fate.FAILED, type(error).__name__, str(error)) for change in changes
@@ -181,11 +181,11 @@ class Again:
         for (sink, request), run in groupby(rows, key=lambda each: (each[1].sink, each[1].request)):
             await self._forward(sent, place, lane, places, sink, request, list(run))
 
-    async def _places(self, sent: Sent, source: _Source, schema: TableSchema) -> Places | None:
+    async def _places(self, sent: Sent, source: _Source, schema: TableSchema, time_us: int) -> Places | None:
         """Where rows of a shape go; None while that is not decided, which is then asked for."""
         sinks = self._targets.sinks(source.topic)
         places = self._schemas.places(schema, sinks)
-        if places is None and (announcement := await self._schemas.seen(schema, source, sinks)):
+        if places is None and (announcement := await self._schemas.seen(schema, source, sinks, time_us)):
             sent.pending.append(announcement)
             places = self._schemas.places(schema, sinks)
         return places

@@ -22,6 +22,7 @@ from agents.filling import Filling
 from agents.held_images import HeldImages
 from agents.holding import dead_letter, quarantined, shown
 from agents.judging import PASSING, Judge, Judged
+from agents.oldest_shape import Heads, OldestShape
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
@@ -138,6 +139,7 @@ class Changes:
         confirmed: Callable[[str, int], int | None],
         images: HeldImages,
         reserved: ReservedVersions,
+        heads: Heads,
         tallying: Tallying,
         breakers: Breakers,
         fatal: Callable[[BaseException], None],
@@ -155,6 +157,7 @@ class Changes:
         self.confirming: set[asyncio.Task[bool]] = set()
         self._judge = Judge(rules, stats, log)
         self._tallying, self._breakers = tallying, breakers
+        self._oldest = OldestShape(heads, decoder, masking, self.learn_schemas, log)
         self.filling = Filling(images, masking, confirmed, targets.chunk_bytes)
         self._before_send = failpoints.at_async("changes.before_send")
         self._before_settle = failpoints.at_async("changes.before_settle")
@@ -200,7 +203,7 @@ class Changes:
             segment = work.segments[0]
             try:
                 mask = self._masking.of(segment.schema)
-                places = await self._places(work, mask.schema if mask else segment.schema)
+                places = await self._places(work, mask.schema if mask else segment.schema, segment.changes[0])
             except TableRefused as error:
                 await self._refuse(work, lane, work.segments.popleft().changes, error)
                 continue
@@ -245,11 +248,19 @@ class Changes:
             work.seen.append(seen)
         return judged
 
-    async def _places(self, work: _Work, schema: TableSchema) -> Places | None:
+    async def _places(self, work: _Work, schema: TableSchema, first: Change) -> Places | None:
         """Where rows of a shape go; None while that is not decided, which is then asked for."""
         sinks = self._targets.sinks(work.batch.topic)
         places = self._schemas.places(schema, sinks)
-        if places is None and (announcement := await self._schemas.seen(schema, work.batch, sinks)):
+        if places is not None:
+            return places
+        if first.op is not Op.READ and not work.asked and self._schemas.is_unknown(schema.table):
+            oldest = await self._oldest.of(work.batch.topic)
+            if oldest is not None and (
+                before := await self._schemas.seen(oldest.schema, oldest, sinks, oldest.time_us)
+            ):
+                work.pending.append(before)
+        if announcement := await self._schemas.seen(schema, work.batch, sinks, first.time_us):
             work.pending.append(announcement)
             if work.asked:
                 self._log.warning(

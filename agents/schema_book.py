@@ -120,9 +120,11 @@ class SchemaBook:
             entry = self._known[table] = (raw, history_of(raw), {})
         return entry[1], entry[2]
 
-    async def seen(self, schema: TableSchema, batch: SeenIn, sinks: Iterable[str] = ()) -> Awaitable[Any] | None:
+    async def seen(
+        self, schema: TableSchema, batch: SeenIn, sinks: Iterable[str] = (), source_us: int = 0
+    ) -> Awaitable[Any] | None:
         """Announce a shape that is neither decided on nor held, and again after a while without an answer; return the
-        announcement's confirmation.
+        announcement's confirmation. `source_us` is when the row was committed that has it.
         """
         key, now_ms = (schema.table, schema.fingerprint), self._now_ms()
         if self.places(schema, sinks) is not None:
@@ -133,7 +135,13 @@ class SchemaBook:
             return None
         self._announced[key] = now_ms
         self._to_tell.add(key)
-        return await self._announce(SchemaSeen(schema, batch.topic, batch.partition, batch.first, "", (), now_ms))
+        place = batch.topic, batch.partition, batch.first
+        return await self._announce(SchemaSeen(schema, *place, "", (), now_ms, source_us=source_us))
+
+    def is_unknown(self, table: str) -> bool:
+        """Whether no shape of a table was seen yet."""
+        history = self.history(table)
+        return history.latest is None and not history.held
 
     def _unanswered(self, schema: TableSchema) -> bool:
         return all(each.schema.fingerprint != schema.fingerprint for each in self.history(schema.table).held)

@@ -275,6 +275,7 @@ class Parts:
             images=HeldImages(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
             reserved=ReservedVersions(self.outbox, self.names, lambda: self._partitions, self.admin.read_all),
             committed_note=lambda topic, partition: self.app.consumer.committed_note(topic, partition),
+            heads=self.reader.heads,
             tallying=self.windowing.tallying,
             breakers=self.windowing.breakers,
             fatal=self.fatal,

@@ -219,6 +219,7 @@ class World:
             confirmed=lambda _topic, _partition: None,
             images=HeldImages(outbox, names, lambda: 4, _none),
             reserved=ReservedVersions(outbox, names, lambda: 4, _none),
+            heads=_no_heads,
             tallying=Tallying(
                 rules=rules,
                 masking=masking,
@@ -278,6 +279,10 @@ CONFIRMED = _Confirmed()
 
 async def _nothing(_topic: str, _partition: int) -> None:
     return None
+
+
+async def _no_heads(_topic: str) -> list[tuple[int, Record]]:
+    return []
 
 
 async def _none(_topic: str, _partition: int) -> list[tuple[bytes | None, bytes | None]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from models import SchemaChange, TableSchema
-from parrot_faust.schema.behaviour import Behaviour, Policy
+from parrot_faust.schema.behaviour import HOLDING, Behaviour, Policy
 from parrot_faust.schema.diff import diff
 from parrot_faust.schema.layout import Layout, Placement, place
 from parrot_faust.schema.plan import Decision, approve, decide, reject
@@ -28,6 +28,8 @@ APPROVE, REJECT = "approve", "reject"
 #: In the reason of a shape that waits until somebody has made its table.
 NOT_MADE = "`create: false` leaves making it to you"
 WAITS_BEHIND = "waits behind an earlier shape"
+#: The note of a shape that came after a later one.
+EARLIER = "an earlier shape than the latest: its rows are written with what they have, and nothing is undone for it"
 
 
 class SchemaSeen(msgspec.Struct, frozen=True):
@@ -36,7 +38,8 @@ class SchemaSeen(msgspec.Struct, frozen=True):
     With a `schema`: a shape of the source's, first seen at that place, and how it differs from the one before. What
     became of it is then the `verdict`: empty while it is only announced or was taken as configured, ``held``,
     ``approve`` or ``reject``. `notes` say what follows for readers of the stores. With a `sink`: what was done to its
-    table. With neither: a person's `verdict` on the shapes that are held.
+    table. With neither: a person's `verdict` on the shapes that are held. `source_us` is when the row was committed in
+    which the shape was seen, 0 where that is not known: partitions are not read in the order of their commits.
     """
 
     schema: TableSchema | None
@@ -49,6 +52,7 @@ class SchemaSeen(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     verdict: str = ""
     notes: tuple[str, ...] = ()
+    source_us: int = 0
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -186,10 +190,32 @@ def _shape(history: SchemaHistory, event: SchemaSeen, schema: TableSchema, terms
         waiting = f"{WAITS_BEHIND} of {schema.table} that is held"
         return _hold(history, event, schema, (waiting,), ())
     choice = _choice(terms, schema)
+    if history.latest is not None and _earlier(history, history.latest, event, schema):
+        decision = approve(history.latest, schema, history.layouts, terms.stores, lambda kind: _keeping(choice(kind)))
+        return _take_earlier(history, event, schema, decision)
     decision = decide(history.latest, schema, history.layouts, terms.stores, choice)
     if decision.reasons:
         return _hold(history, event, schema, decision.reasons, decision.notes)
     return _take(history, event, schema, decision, "")
+
+
+def _earlier(history: SchemaHistory, latest: TableSchema, event: SchemaSeen, schema: TableSchema) -> bool:
+    """Whether a shape was the source's before the latest one, by the commits of the rows in which both were seen. A
+    table with another key is another generation, and decided on as it comes.
+    """
+    if not event.source_us or schema.key != latest.key:
+        return False
+    taken = (each for each in reversed(history.events) if each.schema == latest and each.verdict != "held")
+    known = next(taken, None)
+    if known is None or (known.partition == event.partition and known.offset < event.offset):
+        return False
+    return event.source_us < known.source_us
+
+
+def _keeping(behaviour: Behaviour) -> Behaviour:
+    """What an earlier shape makes of a behaviour: it adds what it needs, and undoes nothing of a later one."""
+    adding = (Behaviour.EVOLVE, Behaviour.TRY_EVOLVE, *HOLDING)
+    return Behaviour.LENIENT if behaviour in adding else behaviour
 
 
 def hold_for_tables(
@@ -245,6 +271,15 @@ def _take(
         taken=(*history.taken, schema.fingerprint)[-SHAPES_KEPT:],
         layouts=history.layouts | decision.layouts,
         held=tuple(each for each in history.held if each.schema.fingerprint != schema.fingerprint),
+    )
+
+
+def _take_earlier(history: SchemaHistory, event: SchemaSeen, schema: TableSchema, decision: Decision) -> SchemaHistory:
+    told = msgspec.structs.replace(event, schema=schema, changes=(), notes=(EARLIER,))
+    return msgspec.structs.replace(
+        _with(history, told),
+        taken=(*history.taken, schema.fingerprint)[-SHAPES_KEPT:],
+        layouts=history.layouts | decision.layouts,
     )
 
 

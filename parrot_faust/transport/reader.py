@@ -55,6 +55,15 @@ class RecordReader:
             await self._connected()
             return sorted(await self._look_up(topic))
 
+    async def heads(self, topic: str) -> list[tuple[int, Record]]:
+        """The first record there is of each partition that has any."""
+        found: list[tuple[int, Record]] = []
+        for partition in await self.partitions(topic):
+            first, end = await self.bounds(topic, partition)
+            if first < end:
+                found += [(partition, record) for record in (await self.read(topic, partition, [first])).values()]
+        return found
+
     async def since(self, topic: str, partition: int, at_ms: int) -> int:
         """The offset of the first record that is not older; the one after the last where all are."""
         tp = TopicPartition(topic, partition)

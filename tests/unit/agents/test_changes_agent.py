@@ -65,6 +65,7 @@ class World:
     pauses: dict[str, str] = field(default_factory=dict)
     now_ms: int = TIME_US // 1000 + 5_000
     masking: Masking = field(default_factory=lambda: Masking({}))
+    heads: list[tuple[int, Record]] = field(default_factory=list)
 
     def changes(self, rules_table: Mapping[str, str] | None = None) -> Changes:
         outbox = Outbox(self.producer, NAMES)
@@ -93,12 +94,16 @@ class World:
             confirmed=lambda _topic, _partition: None,
             images=HeldImages(outbox, NAMES, lambda: 4, no_images),
             reserved=ReservedVersions(Outbox(self.reservations, NAMES), NAMES, lambda: 4, self.read_reserved),
+            heads=self.read_heads,
             tallying=self.tallying(rules, outbox),
             breakers=self.breakers(outbox),
             fatal=self.fatal.append,
             log=LOG,
             jitter=lambda: 0.0,
         )
+
+    async def read_heads(self, _topic: str) -> list[tuple[int, Record]]:
+        return self.heads
 
     def tallying(self, rules: RuleBook, outbox: Outbox) -> Tallying:
         return Tallying(

@@ -12,6 +12,7 @@ from test_changes_agent import World
 from agents import changes as agent
 from agents.schema_book import SchemaSeen
 from parrot_faust.schema import STORES, Behaviour, Policy, Terms
+from parrot_faust.schema.history import EARLIER, history_of
 
 OTHER = "shop.public.customers"
 
@@ -30,8 +31,8 @@ def wider(offset: int, **more: Any) -> Record:
     return Record(offset, event(offset).key, json.dumps(value).encode())
 
 
-def declared(offset: int, kind: str, n: Any) -> Record:
-    """A change of the table in JSON that says its types."""
+def declared(offset: int, kind: str, n: Any, at_ms: int = 0) -> Record:
+    """A change of the table in JSON that says its types, committed at that time."""
     fields = [
         {"field": "id", "type": "int64", "optional": False},
         {"field": "n", "type": kind, "optional": True},
@@ -44,10 +45,11 @@ def declared(offset: int, kind: str, n: Any) -> Record:
             {"field": "before", **row},
             {"field": "after", **row},
             {"field": "op", "type": "string", "optional": False},
+            {"field": "source", "type": "struct", "fields": [{"field": "ts_ms", "type": "int64"}]},
         ],
     }
     key = {"type": "struct", "fields": fields[:1]}
-    payload = {"before": None, "after": {"id": offset, "n": n, "note": "x"}, "op": "c"}
+    payload = {"before": None, "after": {"id": offset, "n": n, "note": "x"}, "op": "c", "source": {"ts_ms": at_ms}}
     return Record(
         offset,
         json.dumps({"schema": key, "payload": {"id": offset}}).encode(),
@@ -169,3 +171,36 @@ async def test_rows_of_another_table_in_the_topic_are_refused_by_name_and_its_ow
     assert [(letter.offset, letter.error) for letter in letters] == [(1, "TableRefused"), (3, "TableRefused")]
     assert "a row of public.a:b, in a topic whose rows are those of public.a/b" in letters[0].message
     assert world.counts()["dead_lettered"] == 2
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_an_app_that_meets_a_later_shape_first_begins_with_the_oldest(world: World, first: int) -> None:
+    old, new = declared(0, "int64", 1, at_ms=1_000), declared(0, "string", "many", at_ms=2_000)
+    world.heads = [(0, old), (1, new)]
+    changes = world.changes()
+    for partition in (first, 1 - first):
+        await changes.take(world.batches.of([(old, new)[partition]], partition=partition))
+        await turns(20)
+    history = history_of(world.producer.histories[TOPIC])
+    assert [(seen.partition, seen.source_us) for seen in history.events] == [(0, 1_000_000), (1, 2_000_000)]
+    by_partition = {chunk.header.partition: chunk.schema for chunk in world.producer.chunks("kudu")}
+    assert [column.name for column in by_partition[0].columns][:3] == ["id", "n", "note"]
+    assert [column.name for column in by_partition[1].columns][:3] == ["id", "n__string", "note"]
+
+
+async def test_a_shape_that_was_before_the_latest_is_taken_without_undoing_anything(world: World) -> None:
+    world.producer.terms = policy(Behaviour.EVOLVE)
+    changes = world.changes()
+    await changes.take(world.batches.of([wider(0, extra="y")]))
+    latest = history_of(world.producer.histories[TOPIC]).latest
+    earlier = json.loads(event(0).value or b"")
+    earlier["source"]["ts_ms"] -= 5_000
+    record = Record(0, event(0).key, json.dumps(earlier).encode())
+    await changes.take(world.batches.of([record], partition=1))
+    history = history_of(world.producer.histories[TOPIC])
+    assert history.latest == latest
+    assert history.events[-1].notes == (EARLIER,)
+    assert history.events[-1].changes == ()
+    late = world.producer.chunks("kudu")[-1]
+    assert "extra" in [column.name for column in late.schema.columns], "the column stays, and is null in such rows"
+    assert not late.schema.without

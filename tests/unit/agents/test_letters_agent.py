@@ -97,6 +97,9 @@ class World:
         async def no_images(_topic: str, _partition: int) -> list[tuple[bytes | None, bytes | None]]:
             return []
 
+        async def no_heads(_topic: str) -> list[tuple[int, Record]]:
+            return []
+
         self.changes = Changes(
             decoder=decoder,
             registry=None,
@@ -111,6 +114,7 @@ class World:
             confirmed=lambda _topic, _partition: self.committed,
             images=HeldImages(outbox, NAMES, lambda: 4, no_images),
             reserved=ReservedVersions(Outbox(Producer(), NAMES), NAMES, lambda: 4, no_images),
+            heads=no_heads,
             tallying=Tallying(
                 rules=self.book,
                 masking=masking,
