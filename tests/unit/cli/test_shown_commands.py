@@ -15,8 +15,10 @@ from parrot_faust.reference.commands import commands
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+#: Where a command begins: a line, what the shell runs next, behind variables, or what a container is to run.
+_BEGINS = r"(?:^\s*|[(;&|]\s*|-- |:\d[\d.]+ |[A-Z_]+=\S+ )(?:\.venv/bin/)?parrot "
 #: A command within a line, up to where the shell or the text goes on.
-_SHOWN = re.compile(r"(?:^|[\s(;&])(?:\.venv/bin/)?parrot ((?:[a-z-].*?))(?=$|\s{3,}|\s+[|#>&]|\)\"|\)$)")
+_SHOWN = re.compile(_BEGINS + r"((?:[a-z-].*?))(?=$|\s{3,}|\s+[|#>&]|\)\"|\)$)")
 _BLOCK = re.compile(r"^```(?:sh|bash)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -90,6 +92,7 @@ def test_commands_are_found_in_the_documents() -> None:
     assert "rows kudu public.orders --limit 5" in whole["README.md"]
     assert "completion bash" in whole["commands.md"]
     assert "verify --since 100000" in whole["verify.md"]
+    assert whole["kubernetes.md"] == ["check", "check"]
     assert "schema approve" in in_sentences((ROOT / "docs" / "schema-changes.md").read_text(encoding="utf-8"))
 
 
