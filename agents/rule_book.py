@@ -58,6 +58,7 @@ class RuleBook:
         self._started_ms, self._log, self._now_ms = started_ms, log, now_ms
         self._standings: dict[str, _Standing] = {}
         self._compiled: dict[str, tuple[str, str, Compiled]] = {}
+        self._gone: dict[str, tuple[str, str, list[tuple[str, str]]]] = {}
 
     def attach(self, entries: Mapping[str, Any]) -> None:
         """Use `entries` (table to encoded `RuleEntry`), the rules table that every worker sees."""
@@ -151,6 +152,27 @@ class RuleBook:
                     extra=at(schema.table, rule=rule.id),
                 )
             self._compiled[schema.table] = known = (rules.version, schema.fingerprint, compiled)
+        return known[2]
+
+    def has_judged(self, table: str) -> bool:
+        """Whether the rules in force have met a change of the table: only then is it known which are suspended."""
+        rules, known = self.in_force(table), self._compiled.get(table)
+        return rules is not None and known is not None and known[0] == rules.version
+
+    def gone(self, schema: TableSchema) -> list[tuple[str, str]]:
+        """The rules in force about columns that a table of this shape lacks, each with the reason. What kind a column
+        has is not looked at: that of a masked one is another than rules see.
+        """
+        if (rules := self.in_force(schema.table)) is None:
+            return []
+        known = self._gone.get(schema.table)
+        if known is None or known[:2] != (rules.version, schema.fingerprint):
+            names = {column.name: None for column in schema.columns}
+            found = [(one.rule.id, one.reason) for one in Compiled.untyped(rules, names).suspended]
+            for rule in (rule for window in rules.windows for rule in window.rules):
+                if missing := [name for name in rule.columns if name not in names]:
+                    found.append((rule.id, f"the table has no column {', '.join(missing)}"))
+            self._gone[schema.table] = known = (rules.version, schema.fingerprint, found)
         return known[2]
 
     def suspended(self) -> dict[str, list[tuple[str, str]]]:

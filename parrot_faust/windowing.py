@@ -21,6 +21,7 @@ from parrot_faust.transport.admin import TopicPlan
 if TYPE_CHECKING:
     from parrot_faust.application import ParrotApp, Parts
 
+SUSPENDED_S = 0.5  # how often it is looked which rules are suspended: many ask
 LARGEST = str(16 << 20)  # the values of all open windows of a table travel in one message
 
 
@@ -30,6 +31,7 @@ class Windowing:
     def __init__(self, parts: Parts, log: Any) -> None:
         self._parts, self._log = parts, log
         self.stats = WindowStats()
+        self._suspended: tuple[float, list[dict[str, str]]] = (0.0, [])
         self.breakers = Breakers(parts.outbox, parts.names, _now_ms, log)
         self.tallying = Tallying(
             rules=parts.rules,
@@ -113,16 +115,21 @@ class Windowing:
         """The rules that check nothing because they do not fit their table. Those of a table whose partitions this
         worker has lost are left to whoever has them: its shape may be another by now.
         """
-        found = [
-            {"table": table, "rule": rule, "reason": reason}
-            for source in (self._parts.rules.suspended(), self.tallying.suspended())
-            for table, rules in sorted(source.items())
-            for rule, reason in rules
-        ]
-        if not found:
-            return []
-        own = self._assigned_topics()
-        return [one for one in found if one["table"] in own]
+        now = time.monotonic()
+        if now >= self._suspended[0]:
+            self._suspended = (now + SUSPENDED_S, self._look_for_suspended())
+        return self._suspended[1]
+
+    def _look_for_suspended(self) -> list[dict[str, str]]:
+        rules, schemas = self._parts.rules, self._parts.schemas
+        met = (rules.suspended(), self.tallying.suspended())
+        found: list[tuple[str, str, str]] = []
+        for table in sorted(self.tables() & self._assigned_topics()):
+            if rules.has_judged(table):
+                found += ((table, *one) for of in met for one in of.get(table, ()))
+            elif (latest := schemas.history(table).latest) is not None:  # no change has come since the worker started
+                found += ((table, *one) for one in rules.gone(latest))
+        return [{"table": table, "rule": rule, "reason": reason} for table, rule, reason in found]
 
     def _assigned_topics(self) -> set[str]:
         try:

@@ -311,6 +311,22 @@ def test_a_rule_is_suspended_while_its_column_is_gone_and_it_is_in_force() -> No
     assert made.suspended() == {}
 
 
+def test_rules_of_a_column_that_is_gone_are_known_before_a_change_has_come() -> None:
+    text = f"table: {TOPIC}\ncolumns: {{gone: [not_be_null], note: [{{be_between: {{max_value: 1}}}}]}}\n"
+    window = "windows: [{every: 1m, checks: [{be_unique: {column: left}}, {freshness: 5m}]}]\n"
+    made = book(load(text + window, "r.yaml"), "")
+    made.attach({})
+    assert not made.has_judged(TOPIC)
+    assert made.gone(ORDERS) == [
+        ("gone.not_be_null", "the table has no column gone"), ("left.be_unique", "the table has no column left"),
+    ]  # fmt: skip
+    wider = (*ORDERS.columns, Column("gone", Kind.INT32), Column("left", Kind.INT32))
+    assert made.gone(TableSchema.of(TOPIC, wider, ORDERS.key)) == []
+    made.compiled(ORDERS)
+    assert made.has_judged(TOPIC)
+    assert made.gone(TableSchema.of("another", ORDERS.columns, ORDERS.key)) == []
+
+
 # -- reports ---------------------------------------------------------------------------------------------------------
 
 
