@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
+from parrot_faust.delivery.retry import delays
 from parrot_faust.errors import SettingsError
 from parrot_faust.transport.reach import Refused, refused
 
@@ -22,6 +24,7 @@ READ_ALL_WAIT_MS = 500
 CONNECT_RETRY_S = 2.0
 FINAL_AFTER = 3  # refusals in a row: a broker that is just starting may not know its users yet
 METADATA_POLL_S = 0.1
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0  # between tries to read what an agent can't go on without
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,21 @@ class BrokerAdmin:
             await asyncio.sleep(METADATA_POLL_S)
 
     async def read_all(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
-        """Keys and values of a partition's records, from its beginning to where it ends now."""
+        """Keys and values of a partition's records, from its beginning to where it ends now. A broker that is away is
+        waited for.
+        """
+        waits = delays(FIRST_WAIT_S, LONGEST_WAIT_S, random.random)
+        said = False
+        while True:
+            try:
+                return await self._read_all(topic, partition)
+            except (KafkaError, OSError) as error:
+                if not said:
+                    self._log.warning("%s[%d] can't be read now: %r; trying again", topic, partition, error)
+                    said = True
+                await asyncio.sleep(next(waits))
+
+    async def _read_all(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
         tp = TopicPartition(topic, partition)
         consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False, auto_offset_reset="earliest")
         await consumer.start()
