@@ -39,7 +39,7 @@ class Standing:
                 sink, {"tables": {}, "visible_ms": {"p50": 0.0, "p99": 0.0, "count": 0}, "state": "ok", "error": ""}
             )
             entry["pid"] = process.pid
-            entry |= self._steered(sink, busy=process.busy)
+            entry |= self._steered(sink, writing=process.writing)
             entry["lag_chunks"] = 0
         view |= self._assigned(view)
         now = time.time()
@@ -58,14 +58,14 @@ class Standing:
         view |= parts.windowing.view()
         return view
 
-    def _steered(self, sink: str, *, busy: bool) -> dict[str, Any]:
+    def _steered(self, sink: str, *, writing: bool) -> dict[str, Any]:
         """Since when a sink is paused and why, whether its writer stands still, and whether it begins anew."""
         steering = self._parts.steering
         pause = steering.pause(sink)
         return {
             "paused_ms": pause.at_ms if pause else 0,
             "paused_reason": pause.reason if pause else "",
-            "stands": pause is not None and not busy,
+            "stands": pause is not None and not writing,
             "restarting": steering.restarting(sink),
         }
 

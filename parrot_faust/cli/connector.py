@@ -18,6 +18,7 @@ from rich.table import Table
 from parrot_faust.connect import Connect, ConnectorStatus, read_config, shown
 from parrot_faust.distribution import Local
 from parrot_faust.errors import ConnectError
+from parrot_faust.rules_desk import who
 from parrot_faust.settings import Settings
 from parrot_faust.settings import load as load_settings
 
@@ -58,7 +59,7 @@ def _sinks(settings: Settings) -> Connect:
         raise ConnectError(f"no worker answers at {url}: {error.reason}") from None
     except OSError as error:
         raise ConnectError(f"the worker's token can't be read from {token}: {error.strerror}") from None
-    return Connect(url, password=password, fails_for_good=False)
+    return Connect(url, user=who(), password=password, fails_for_good=False)
 
 
 @connector.command("list")

@@ -76,15 +76,15 @@ class FieldProblem(msgspec.Struct, frozen=True):
 class Connect:
     """A client of one Connect cluster. Blocking: for commands and the demo, not for the worker.
 
-    `password` is sent by basic authentication, as is what an address has before its host. Where tasks that failed are
-    tried again by themselves, which Connect's are not, `fails_for_good` is off.
+    `user` and `password` are sent by basic authentication, as is what an address has before its host. `fails_for_good`
+    is off where tasks that failed are tried again by themselves, which Connect's are not.
 
     Every method raises ConnectError when Connect does not answer or refuses, with its own words.
     """
 
-    def __init__(self, url: str, *, password: str = "", fails_for_good: bool = True) -> None:
+    def __init__(self, url: str, *, user: str = "", password: str = "", fails_for_good: bool = True) -> None:
         self.url, login = _without_login(url.rstrip("/"))
-        login = f"parrot:{password}" if password else login
+        login = f"{user}:{password}" if password else login
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if login:
             self._headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"

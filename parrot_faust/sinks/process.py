@@ -40,6 +40,7 @@ class SinkProcess:
         self._since = 0.0
         self._stopped = False
         self._turn = asyncio.Lock()
+        self._writes = 0
         #: How often the process died or hung.
         self.restarts = 0
 
@@ -60,9 +61,9 @@ class SinkProcess:
         return identity.result() if identity is not None and known else None
 
     @property
-    def busy(self) -> bool:
-        """Whether a call is at hand."""
-        return self._turn.locked()
+    def writing(self) -> bool:
+        """Whether a write is at hand, or waits for the call before it."""
+        return bool(self._writes)
 
     async def write(self, chunks: Sequence[bytes], lease: float) -> list[ChunkResult]:
         """Write encoded chunks and return a result for each.
@@ -71,23 +72,30 @@ class SinkProcess:
         store, or the process, gave no answer (rows may or may not be applied: write them again), LeaseExpired when
         the lease ran out first.
         """
+        self._writes += 1
+        try:
+            answer = _decoder.decode(await self._written(chunks, lease))
+        finally:
+            self._writes -= 1
+        if answer.expired:
+            raise LeaseExpired("the lease ran out before the rows were sent")
+        if answer.unavailable:
+            raise SinkUnavailable(self.name, answer.unavailable)
+        return list(answer.results)
+
+    async def _written(self, chunks: Sequence[bytes], lease: float) -> bytes:
         async with self._turn:
             try:
                 await self._ready(lease)
                 left = lease - time.monotonic()
                 if left <= 0:
                     raise LeaseExpired("the lease ran out before the rows were sent")
-                data = await asyncio.wait_for(self._submit(host.write, chunks, lease), left + OVERRUN_S)
+                data: bytes = await asyncio.wait_for(self._submit(host.write, chunks, lease), left + OVERRUN_S)
             except BrokenProcessPool:
                 raise await self._lost("died") from None
             except TimeoutError:
                 raise await self._lost("hung") from None
-        answer = _decoder.decode(data)
-        if answer.expired:
-            raise LeaseExpired("the lease ran out before the rows were sent")
-        if answer.unavailable:
-            raise SinkUnavailable(self.name, answer.unavailable)
-        return list(answer.results)
+            return data
 
     async def creations(self, schema: TableSchema) -> list[PlannedDdl]:
         """What would have to be made for the table of a schema; nothing when it is there. Raise SinkUnavailable when

@@ -63,17 +63,18 @@ class Keyring:
 
     def sent(self, request: web.Request) -> bool:
         """Whether a request brings the token itself: in our header, or as a password, with any name."""
-        return self.opens(request.headers.get(HEADER, "")) or self.opens(_password(request))
+        return self.opens(request.headers.get(HEADER, "")) or self.opens(login(request)[1])
 
 
-def _password(request: web.Request) -> str:
-    """The password of a request with basic authentication, empty without one."""
+def login(request: web.Request) -> tuple[str, str]:
+    """Name and password of a request with basic authentication, empty without one."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     try:
         name_and_password = base64.b64decode(given, validate=True).decode() if scheme.lower() == "basic" else ""
     except ValueError:
-        return ""
-    return name_and_password.partition(":")[2]
+        return "", ""
+    name, _, password = name_and_password.partition(":")
+    return name, password
 
 
 def from_our_pages(request: web.Request) -> bool:

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from parrot_faust.errors import ParrotError
 from parrot_faust.web import connect_shapes as shapes
-from parrot_faust.web.actions import HEADER, Doer, Keyring, from_our_pages
+from parrot_faust.web.actions import HEADER, Doer, Keyring, from_our_pages, login
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
+NAME_SHOWN = 100
 SETTINGS_DECIDE = "sinks are made, changed and deleted in the worker's settings, not here"
 
 
@@ -156,8 +157,11 @@ class ConnectApi:
         return web.Response(status=204)
 
     async def _do(self, action: str, fields: Mapping[str, str], request: web.Request) -> None:
+        who, (name, _) = request.remote or "", login(request)
+        if name:  # which nobody has checked
+            who += f" as {''.join(filter(str.isprintable, name))[:NAME_SHOWN]}"
         try:
-            await self._doer.act(action, fields, request.remote or "")
+            await self._doer.act(action, fields, who)
         except ParrotError as error:
             raise _Refused(500, str(error)) from None
 

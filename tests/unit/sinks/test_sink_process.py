@@ -88,13 +88,13 @@ async def test_a_restart_ends_no_call_and_is_no_death(process: SinkProcess) -> N
     first = await pid_of(process)
     call = asyncio.create_task(process.write([chunk(rows=3)], soon()))
     await asyncio.sleep(0)
-    assert process.busy
+    assert process.writing
     await process.restart()
     (result,) = await call
     assert (result.rows, result.failures) == (3, ())
     assert await pid_of(process) != first
     assert not alive(first)
-    assert not process.busy
+    assert not process.writing
     assert (process.restarts, (await process.write([chunk()], soon()))[0].rows) == (0, 1)
     await process.stop()
     await process.restart()

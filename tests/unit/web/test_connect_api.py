@@ -176,6 +176,23 @@ async def test_who_has_the_token_steers_a_sink_and_is_answered_as_by_connect(
         )  # fmt: skip
 
 
+async def test_who_asked_is_known_by_address_and_name(
+    client: aiohttp.ClientSession, app: ParrotApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def act(_action: str, _fields: Any, who: str) -> str:
+        asked.append(who)
+        return "done"
+
+    monkeypatch.setattr(app.parts.acting, "act", act)
+    login = base64.b64encode(f"alice\n{'x' * 200}:{token(app)}".encode()).decode()
+    for headers in ({"Authorization": f"basic {login}"}, {HEADER: token(app)}):
+        async with client.put("/connectors/kudu/pause", headers=headers) as answer:
+            assert answer.status == 202
+    assert asked == [f"127.0.0.1 as alice{'x' * 95}", "127.0.0.1"]
+
+
 async def test_nobody_else_does(client: aiohttp.ClientSession, app: ParrotApp, doer: Doer) -> None:
     async with client.post("/sign-in", data={"token": token(app)}, headers=own(client)) as answer:
         assert answer.status == 200, "a browser has the cookie from here on"
