@@ -113,45 +113,40 @@ class BrokerAdmin:
         """Keys and values of a partition's records, from its beginning to where it ends now. A broker that is away is
         waited for.
         """
+        records = await self._patiently(topic, partition, None)
+        return [(record.key, record.value) for record in records]
+
+    async def read_tail(self, topic: str, partition: int, count: int) -> list[bytes | None]:
+        """The values of a partition's last records, up to `count`. A broker that is away is waited for."""
+        return [record.value for record in await self._patiently(topic, partition, count)]
+
+    async def _patiently(self, topic: str, partition: int, count: int | None) -> list[Any]:
         waits = delays(FIRST_WAIT_S, LONGEST_WAIT_S, random.random)
         said = False
         while True:
             try:
-                return await self._read_all(topic, partition)
+                return await self._read(topic, partition, count)
             except (KafkaError, OSError) as error:
                 if not said:
                     self._log.warning("%s[%d] can't be read now: %r; trying again", topic, partition, error)
                     said = True
                 await asyncio.sleep(next(waits))
 
-    async def _read_all(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
+    async def _read(self, topic: str, partition: int, count: int | None) -> list[Any]:
+        """All records of a partition, or as many of the last as `count` says."""
         tp = TopicPartition(topic, partition)
         consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False, auto_offset_reset="earliest")
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
-            found: list[tuple[bytes | None, bytes | None]] = []
+            if count is not None:
+                begin = (await consumer.beginning_offsets([tp]))[tp]
+                consumer.seek(tp, max(begin, end - count))
+            found: list[Any] = []
             while await consumer.position(tp) < end:
                 for records in (await consumer.getmany(timeout_ms=READ_ALL_WAIT_MS)).values():
-                    found += [(record.key, record.value) for record in records]
-            return found
-        finally:
-            await consumer.stop()
-
-    async def read_tail(self, topic: str, partition: int, count: int) -> list[bytes | None]:
-        """The values of a partition's last records, up to `count`."""
-        tp = TopicPartition(topic, partition)
-        consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            consumer.assign([tp])
-            begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
-            consumer.seek(tp, max(begin, end - count))
-            found: list[bytes | None] = []
-            while await consumer.position(tp) < end:
-                for records in (await consumer.getmany(timeout_ms=READ_ALL_WAIT_MS)).values():
-                    found += [record.value for record in records]
+                    found += records
             return found
         finally:
             await consumer.stop()
