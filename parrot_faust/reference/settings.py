@@ -51,8 +51,10 @@ def _sections() -> str:
 
 
 def _section(section: type, paths: list[str]) -> str:
-    title = ", ".join(f"`{path}`" for path in paths if path) or "At the top"
+    title = f"`{paths[0]}`" if paths[0] else "At the top"
     says = " ".join((section.__doc__ or "").replace("``", "`").split())
+    if others := ", ".join(f"`{path}`" for path in paths[1:]):
+        says += f" The same at {others}."
     rows = (
         (
             f"`{field.name}`",
