@@ -537,6 +537,7 @@ def create_app(settings: Settings) -> ParrotApp:
         web_bind=settings.web.host,
         web_port=settings.web.port,
         web_router_enabled=False,
+        topic_allow_declare=False,  # all topics are made by `prepare`, which waits for a broker that is away
         web_tables_enabled=False,
         web_graph_enabled=False,
         web_stats_enabled=False,
