@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -20,6 +21,8 @@ from parrot_faust.errors import DistributionError
 
 _GUARD = threading.Lock()  # components start side by side, each asking for its ports
 CHECKOUT = Path(__file__).resolve().parents[2]
+#: How a folder says that it is not this user's, as where the package is installed.
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def default_folder() -> Path:
@@ -46,13 +49,19 @@ class State:
 
     @classmethod
     def load(cls, folder: Path) -> State:
-        """Read the state, or begin one. Raise DistributionError when the file can't be read."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with _writing(folder):
-            raw = _read(folder)
-            if raw is None:
-                raw = {"identity": uuid.uuid4().hex, "ports": {}, "processes": {}}
-                _write(folder, raw)
+        """Read the state, or begin one. Raise DistributionError when that can't be done."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _writing(folder):
+                raw = _read(folder)
+                if raw is None:
+                    raw = {"identity": uuid.uuid4().hex, "ports": {}, "processes": {}}
+                    _write(folder, raw)
+        except OSError as error:
+            if error.errno not in REFUSED:
+                raise
+            cure = "name a folder of your own in PARROT_STATE"
+            raise DistributionError(f"{folder} can't be written to ({error.strerror}): {cure}") from None
         try:
             processes = {name: ProcessRecord(**record) for name, record in raw["processes"].items()}
             return cls(folder, raw["identity"], raw["ports"], processes)

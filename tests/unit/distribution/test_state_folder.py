@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import stat
 import threading
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from parrot_faust.cli.check import _local_connect
 from parrot_faust.distribution.state import ProcessRecord, State, default_folder
 from parrot_faust.errors import DistributionError
 
@@ -121,6 +124,20 @@ def test_a_state_that_cant_be_read_is_named_with_what_to_do(tmp_path: Path, cont
     (tmp_path / "state.json").write_text(content)
     with pytest.raises(DistributionError, match=r"state\.json can't be read .* delete the folder"):
         State.load(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_is_not_this_user_s_is_named_and_commands_go_on_that_need_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    def refuse(folder: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(folder))
+
+    monkeypatch.setenv("PARROT_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(DistributionError, match="PARROT_STATE"):
+        State.load(tmp_path / "state")
+    assert _local_connect() is None
 
 
 def test_a_reader_never_sees_half_a_state(tmp_path: Path) -> None:
