@@ -78,6 +78,7 @@ async def test_the_sinks_are_listed_by_name_and_with_what_is_asked_for(client: a
     assert expanded["kudu"]["info"] == await get(client, "/connectors/kudu")
     assert expanded["kudu"]["status"] == await get(client, "/connectors/kudu/status")
     assert await get(client, "/connectors/kudu/topics") == {"kudu": {"topics": ["unit.writes.kudu"]}}
+    assert await get(client, "/connectors/x/topics") == {"x": {"topics": []}}
     assert [one["class"] for one in await get(client, "/connector-plugins")] == [
         "parrot_faust.sinks.hbase", "parrot_faust.sinks.kudu",
     ]  # fmt: skip
