@@ -5,10 +5,10 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends binutils g++ \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements/bootstrap.txt requirements/runtime.txt requirements/
+COPY requirements/bootstrap.txt requirements/tracing.txt requirements/
 RUN python -m venv /opt/parrot \
  && /opt/parrot/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt \
- && /opt/parrot/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/parrot/bin/python --require-hashes -r requirements/runtime.txt
+ && /opt/parrot/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/parrot/bin/python --require-hashes -r requirements/tracing.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY parrot_faust parrot_faust
 COPY agents agents

@@ -70,7 +70,8 @@ reference: $(VENV)/.test
 # For maintainers: write the pinned requirements anew after pyproject.toml has changed.
 requirements: $(VENV)/.base
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -q -o requirements/runtime.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra test --constraint requirements/runtime.txt --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -q -o requirements/test.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra tracing --constraint requirements/runtime.txt --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -q -o requirements/tracing.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra test --extra tracing --constraint requirements/tracing.txt --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -q -o requirements/test.txt
 
 clean:
 	@test ! -x $(BIN)/parrot || $(BIN)/parrot down

@@ -44,6 +44,7 @@ from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
 from parrot_faust.schema import Placement, losses
+from parrot_faust.tracing import OFF, Traces, Trail
 from parrot_faust.transport import Batch
 
 #: Seconds between two looks for a decision on a shape, or for another rule. The former takes some tens of milliseconds
@@ -115,6 +116,7 @@ class _Work:
     outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     asked: bool = False
+    trail: Trail | None = None
 
     def settle(self, outcome: Outcome, offset: int) -> None:
         self.outcomes.setdefault(outcome, []).append(offset)
@@ -145,13 +147,14 @@ class Changes:
         fatal: Callable[[BaseException], None],
         log: Any,
         jitter: Callable[[], float],
+        traces: Traces = OFF,
     ) -> None:
         self._decoder, self._registry = decoder, registry
         self._schemas = schemas
         self._outbox, self._names, self._targets = outbox, names, targets
         self._stats, self._committed_note = stats, committed_note
         self._images, self._reserved, self._masking = images, reserved, masking
-        self._fatal, self._log, self._jitter = fatal, log, jitter
+        self._fatal, self._log, self._jitter, self._traces = fatal, log, jitter, traces
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[bool]] = set()
@@ -181,18 +184,23 @@ class Changes:
             return
         work = await self._begin(lane, batch)
         if not await self._advance(lane, work):
+            if work.trail:
+                work.trail.hold()
             lane.line.append(batch)
             lane.waiting = asyncio.create_task(self._wait(lane, work))
 
     async def _begin(self, lane: _Lane, batch: Batch) -> _Work:
+        trail = self._traces.begin("changes", batch)
         await self.learn_schemas(batch.records)
         started = time.perf_counter()
         decoded = self._decoder.decode(batch.topic, batch.records)
         decode_ms = (time.perf_counter() - started) * 1e3
+        if trail:
+            trail.step("decode", decode_ms / 1e3)
         await asyncio.sleep(0)  # decoding was the longest stretch without yielding: let heartbeats and others in
         await self._before_send()
         versions = _versions_beside_failures(lane.clock, decoded)
-        return _Work(batch, decoded, deque(decoded.segments), decode_ms, versions)
+        return _Work(batch, decoded, deque(decoded.segments), decode_ms, versions, trail=trail)
 
     async def _advance(self, lane: _Lane, work: _Work) -> bool:
         """Take the segments of a batch as far as their shapes are decided on and no rule stops them; whether all of it
@@ -212,17 +220,23 @@ class Changes:
                 return False
             judging = time.perf_counter()
             judged = self._check(work, segment, mask)
-            work.check_s += time.perf_counter() - judging
+            checked = time.perf_counter()
+            work.check_s += checked - judging
             if judged is None:
                 work.active_s += time.perf_counter() - started
                 return False
             work.segments.popleft()
+            if work.trail:
+                work.trail.step("check", checked - judging)
             await self._take_segment(work, lane, segment, judged, mask, places)
+            if work.trail:
+                work.trail.step("send", time.perf_counter() - checked)
         await self._reserve(lane, work.batch)  # of a batch with no change that could be decoded
         await self._take_failures(work, work.decoded)
         if work.seen:
             work.pending.append(await self._tallying.send(work.batch, work.seen))
-        task = asyncio.create_task(self._settle(work, work.decoded, str(lane.clock.last), lane.settling))
+        trail, work.trail = work.trail, None
+        task = asyncio.create_task(self._settle(work, trail, str(lane.clock.last), lane.settling))
         lane.settling = task
         self.confirming.add(task)
         task.add_done_callback(self.confirming.discard)
@@ -279,6 +293,8 @@ class Changes:
         try:
             while lane.line:
                 if not await self._advance(lane, work):
+                    if work.trail:
+                        work.trail.hold()
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_LOOK_S)
                     continue
@@ -286,8 +302,10 @@ class Changes:
                 if lane.line:
                     work, pause = await self._begin(lane, lane.line[0]), FIRST_LOOK_S
         except asyncio.CancelledError:
+            self._traces.end(work.trail, "the partition was taken away")
             raise
         except Exception as error:
+            self._traces.end(work.trail, repr(error))
             self._log.exception(
                 "%r failed unforeseen; the worker stops so that nothing is lost", work.batch, extra=of_batch(work.batch)
             )
@@ -553,36 +571,47 @@ class Changes:
         await self._outbox.confirm(work.pending)
         await self._before_settle()
 
-    async def _settle(self, work: _Work, decoded: Decoded, note: str, before: asyncio.Task[bool] | None) -> bool:
+    async def _settle(self, work: _Work, trail: Trail | None, note: str, before: asyncio.Task[bool] | None) -> bool:
         """Settle a batch in the order of `settle_changes`.
 
         Batches of a partition are settled in their order: what is counted is counted by a watermark. False when this
         one is not, and then none after it is.
         """
-        records = work.batch.records
+        records, tombstones = work.batch.records, work.decoded.tombstones
 
         def count() -> None:
             self._stats.source_batch(
                 work.batch.topic,
                 work.batch.partition,
                 captured=[record.offset for record in records],
-                tombstones=[record.offset for record in records if record.value is None] if decoded.tombstones else [],
+                tombstones=[record.offset for record in records if record.value is None] if tombstones else [],
                 outcomes=work.outcomes,
             )
 
+        started = time.perf_counter()
         try:
-            return await settle_changes(
+            settled = await settle_changes(
                 confirmed=self._confirmed_all(work),
                 before=before,
                 count=count,
                 done=lambda: work.batch.done(note),
             )
+            self._end_trail(work, trail, started, "" if settled else "a batch before it was not settled")
+            return settled
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing after this batch may be committed
             self._log.error(
                 "%r: the broker did not take what was made of it: %r", work.batch, error, extra=of_batch(work.batch)
             )
+            self._end_trail(work, trail, started, repr(error))
             self._fatal(error)
             return False
+
+    def _end_trail(self, work: _Work, trail: Trail | None, started: float, error: str) -> None:
+        if trail:
+            trail.step("wait", time.perf_counter() - started)
+            counts = {outcome.value: len(offsets) for outcome, offsets in work.outcomes.items()}
+            trail.attributes |= {"changes": len(work.batch), **counts}
+            self._traces.end(trail, error)
 
 
 def _versions_beside_failures(clock: VersionClock, decoded: Decoded) -> Mapping[int, int] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,12 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from agents.answers import Answers
+from agents.calls import calls_of, head_or_none, of_chunk, sources_of
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook
 from models import AppliedDdl, ChunkHeader, DeadLetter, Late, SchemaChange, Stage
 from parrot_faust import failpoints
-from parrot_faust.delivery.chunks import ChunkHead, head_of, row_offsets, row_versions
+from parrot_faust.delivery.chunks import head_of, row_offsets, row_versions
 from parrot_faust.delivery.fence import Fence
 from parrot_faust.delivery.order import Pending, settle_writes
 from parrot_faust.delivery.overrun import Rewriting, late_chunk
@@ -30,27 +31,11 @@ from parrot_faust.delivery.versions import floor_of
 from parrot_faust.errors import LeaseExpired, MessageUnreadable, SinkUnavailable
 from parrot_faust.logs import at, named, of_batch
 from parrot_faust.sinks.process import ChunkResult, SinkProcess
+from parrot_faust.tracing import OFF, Traces, Trail, timed
 from parrot_faust.transport import Batch, Record
 
 RENEWAL_POLL_S = 0.1  # how often to look whether the group's lease was renewed
 PAUSED_POLL_S = 0.1  # and whether a paused sink goes on: a pause lets a call end, and none begins after it
-
-#: Rows of one call to a store: HBase, the slower one, writes so many in a fifth of a second, far below a call's
-#: deadline, and no store is faster with more.
-CALL_ROWS = 3_000
-
-
-def calls_of(rows: Sequence[int]) -> Iterator[slice]:
-    """Cut chunks of so many rows each into calls of at most `CALL_ROWS`; a larger chunk is a call of its own."""
-    begin = total = 0
-    for index, count in enumerate(rows):
-        if index > begin and total + count > CALL_ROWS:
-            yield slice(begin, index)
-            begin, total = index, 0
-        total += count
-    if rows:
-        yield slice(begin, len(rows))
-
 
 #: Changes of a store's table that come by the clock and not by the source: its schema history has no room for them.
 RANGES = ("AddRange", "KeepRange", "DropRange")
@@ -95,11 +80,12 @@ class Writer:
         jitter: Callable[[], float],
         retry_first_s: float,
         retry_cap_s: float,
+        traces: Traces = OFF,
     ) -> None:
         self.sink, self._process, self._paused = sink, process, paused
         self._outbox, self._schemas, self._stats = outbox, schemas, stats
         self._lease_until, self._owns, self._committed_note = lease_until, owns, committed_note
-        self._scan, self._log, self._jitter = scan, log, jitter
+        self._scan, self._log, self._jitter, self._traces = scan, log, jitter, traces
         self._answers = Answers(sink, outbox, stats, log)
         self._retry = (retry_first_s, retry_cap_s)
         self._lanes: dict[int, _Lane] = {}
@@ -108,21 +94,30 @@ class Writer:
 
     async def take(self, batch: Batch) -> None:
         """Apply a batch and settle it. A batch whose partition was taken away meanwhile is left to its new owner."""
+        trail = self._traces.begin(f"{self.sink}_writer", batch)
+        try:
+            error = "" if await self._take(batch, trail) else "the partition was taken away"
+        except BaseException as failure:
+            self._traces.end(trail, repr(failure))
+            raise
+        self._traces.end(trail, error)
+
+    async def _take(self, batch: Batch, trail: Trail | None) -> bool:
         started = time.perf_counter()
         lane = await self._lane(batch)
         headers, chunks, lates = await self._admitted(batch, lane)
         written = started
 
         def apply(call: slice) -> Callable[[], Awaitable[Pending | None]]:
-            return lambda: self._apply(batch, lane, headers[call], chunks[call])
+            return lambda: timed(trail, "write", self._apply(batch, lane, headers[call], chunks[call]))
 
         def write_again(place: int, late: Late) -> Callable[[], Awaitable[Pending | None]]:
-            return lambda: self._write_again(batch, lane, place, late)
+            return lambda: timed(trail, "write again", self._write_again(batch, lane, place, late))
 
         async def confirm(pending: Pending) -> None:
             nonlocal written
             written = time.perf_counter()
-            await self._outbox.confirm(pending)
+            await timed(trail, "wait", self._outbox.confirm(pending))
 
         def done() -> None:
             lane.newest = max(lane.newest, *(header.generation for header in headers), 0)
@@ -140,7 +135,7 @@ class Writer:
             )
             if lane.overran:
                 await self._say_late(batch, lane)
-            return
+            return False
         rows = sum(header.rows for header in headers)
         self._stats.agent_step(
             f"{self.sink}_writer",
@@ -148,6 +143,9 @@ class Writer:
             write_ms=(written - started) * 1e3,
             wait_ms=(time.perf_counter() - written) * 1e3,
         )
+        if trail:
+            trail.attributes |= {"changes": rows, "sink": self.sink, "sources": sources_of(headers)}
+        return True
 
     async def _apply(
         self, batch: Batch, lane: _Lane, headers: Sequence[ChunkHeader], chunks: Sequence[bytes]
@@ -165,7 +163,7 @@ class Writer:
 
     async def _say_late(self, batch: Batch, lane: _Lane) -> None:
         """Tell whoever has the partition now that rows of this batch may have been written after newer ones."""
-        heads = [head for record in batch.records if (head := _head(record)) is not None and head.header.rows]
+        heads = [head for record in batch.records if (head := head_or_none(record)) is not None and head.header.rows]
         self._log.warning(
             "%s: a call of %r has outlasted its lease, and the partition has another owner now; rows of it may have "
             "been written after newer ones, so the newer ones are written again",
@@ -211,7 +209,7 @@ class Writer:
                     extra=at(batch.topic, batch.partition, late.first, sink=self.sink),
                 )
             position = records[-1].offset + 1
-            taken = (rewriting.take(record.offset, record.value or b"") for record in records if _head(record))
+            taken = (rewriting.take(record.offset, record.value or b"") for record in records if head_or_none(record))
             chunks = [chunk for chunk in taken if chunk is not None]
             for call in calls_of([head_of(chunk).header.rows for chunk in chunks]):
                 if (results := await self._write(batch, lane, chunks[call])) is None:
@@ -291,7 +289,7 @@ class Writer:
                     header.partition,
                     header.first_offset,
                     header.last_offset,
-                    extra=self._of_chunk(header),
+                    extra=of_chunk(header, sink=self.sink),
                 )
         return headers, chunks, lates
 
@@ -339,10 +337,6 @@ class Writer:
                 said = True
             await asyncio.sleep(next(waits))
         return None
-
-    def _of_chunk(self, header: ChunkHeader) -> dict[str, Any]:
-        places = {"first_offset": header.first_offset, "last_offset": header.last_offset}
-        return at(header.table, header.partition, sink=self.sink, **places)
 
     @staticmethod
     def _overran(lease: float) -> bool:
@@ -401,11 +395,3 @@ class Writer:
             pending.append(await self._outbox.hold(letter))
         self._stats.sink_chunk(self.sink, header, failed, lambda: row_offsets(chunk))
         return pending
-
-
-def _head(record: Record) -> ChunkHead | None:
-    """The head of a chunk, None where the record is none, which has a dead letter then."""
-    try:
-        return head_of(record.value or b"")
-    except msgspec.DecodeError:
-        return None

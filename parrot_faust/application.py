@@ -51,6 +51,7 @@ from parrot_faust.sinks.factory import SinkSpec, namer, spec_of
 from parrot_faust.sinks.process import SinkProcess
 from parrot_faust.standing import Standing
 from parrot_faust.steering import Steering
+from parrot_faust.tracing.export import traces_of
 from parrot_faust.transport import Batch, BatchLimits, BatchSchema
 from parrot_faust.transport.admin import BrokerAdmin, TopicPlan
 from parrot_faust.transport.batch import Record
@@ -119,6 +120,8 @@ class Parts:
         self.names = Names(settings.app)
         self.stats = Stats(time.time)
         self.ending = Ending()
+        self.standing = Standing(self)
+        self.traces = traces_of(settings.tracing, settings.app, self.standing.identity, log)
         self.admin = BrokerAdmin(client_options(settings), settings.topics.replicas, log)
         self.reader = RecordReader(settings.brokers, connection_options(settings))
         self.redrive_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
@@ -146,7 +149,6 @@ class Parts:
         self.sources: list[str] = []
         self.busy = 0
         self.loop = LoopProbe()
-        self.standing = Standing(self)
         self.snapshot = self.standing.snapshot
         self.steering = Steering(
             topic=self.names.sinks,
@@ -281,6 +283,7 @@ class Parts:
             fatal=self.fatal,
             log=log,
             jitter=random.random,
+            traces=self.traces,
         )
         self.redrive = Redrive(
             changes=self.changes,
@@ -319,6 +322,7 @@ class Parts:
                 jitter=random.random,
                 retry_first_s=settings.delivery.retry_first_s,
                 retry_cap_s=settings.delivery.retry_cap_s,
+                traces=self.traces,
             )
 
     def sinks_of(self, table: str) -> tuple[str, ...]:
@@ -497,7 +501,8 @@ class Parts:
         if self.registry is not None:
             await self.registry.close()
         readers = (self.reader, self.redrive_reader, *self.rewrite_readers.values())
-        await asyncio.gather(*(reader.close() for reader in readers), self.observing.close())
+        closing = (self.observing.close(), asyncio.to_thread(self.traces.close))
+        await asyncio.gather(*(reader.close() for reader in readers), *closing)
         await self.admin.close()
         if self.app.crash_reason is not None:
             self.ending.because(repr(self.app.crash_reason), failed=True)

@@ -69,6 +69,7 @@ def tell_beginning(
             found=len(sources),
             sinks=",".join(name for name in ("kudu", "hbase") if getattr(settings.sinks, name) is not None),
             rules=",".join(f"{table}({count})" for table, count in rules.items()) or f"none in {settings.quality}",
+            tracing=settings.tracing.endpoint or "off",
             web=f"http://{web.host}:{web.port}/" if web.enabled else "off",
         ),
     )

@@ -17,6 +17,7 @@ from parrot_faust.settings.sections import (
     Source,
     Table,
     Topics,
+    Tracing,
     Web,
 )
 from parrot_faust.tls import Tls
@@ -43,11 +44,17 @@ MEANINGS: dict[type, dict[str, str]] = {
         "topics": "the project's own topics",
         "masking": "the key of masks",
         "log": "how a worker's log is written, see [Logs and traces](telemetry.md)",
+        "tracing": "traces of batches, see [Logs and traces](telemetry.md)",
     },
     Log: {
         "format": "`text` for people, `json` for programs: an object a line",
         "level": "what of Parrot's own lines is written",
         "repeats": "how many lines that differ in values only are written a minute, for each table or sink; 0: all",
+    },
+    Tracing: {
+        "endpoint": "a collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; `/v1/traces` is added "
+        "where there is no path",
+        "share": "how much of all batches is traced",
     },
     Kafka: {
         "tls": "TLS to the brokers; `{}` trusts whom the system trusts",

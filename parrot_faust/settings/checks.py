@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,7 +13,7 @@ from parrot_faust.creation import hbase_problems, hbase_table, kudu_problems, ku
 from parrot_faust.masking import MaskError, way_of
 from parrot_faust.schema.behaviour import KINDS, NOT_KINDS
 from parrot_faust.settings.complaints import unlike
-from parrot_faust.settings.sections import Settings
+from parrot_faust.settings.sections import Settings, Tracing
 
 MASK_KEY_LENGTH = 16  # characters: a shorter key is found by trying
 
@@ -45,6 +46,7 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield (section, name), f"{value} must be more than 0"
     if settings.log.repeats < 0:
         yield ("log", "repeats"), f"{settings.log.repeats} must be at least 1, or 0 for no limit"
+    yield from _tracing(settings.tracing)
     yield from _creation(settings)
     yield from _schema_problems((), settings.schema_change_kinds)
     for name, table in settings.tables.items():
@@ -66,6 +68,21 @@ def problems(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
                     )
     if 0 < len(settings.masking.key) < MASK_KEY_LENGTH:
         yield ("masking", "key"), f"must have at least {MASK_KEY_LENGTH} characters"
+
+
+def _tracing(tracing: Tracing) -> Iterator[tuple[tuple[str, ...], str]]:
+    if tracing.endpoint:
+        try:
+            address = urlsplit(tracing.endpoint)
+            good = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 1) > 0
+        except ValueError:
+            good = False
+        if not good:
+            yield ("tracing", "endpoint"), "is no address of a collector: http://host:4318 is one"
+        elif "@" in address.netloc:
+            yield ("tracing", "endpoint"), "holds a login: put it into the variable OTEL_EXPORTER_OTLP_HEADERS"
+    if not 0 < tracing.share <= 1:
+        yield ("tracing", "share"), f"{tracing.share} must be more than 0 and at most 1"
 
 
 def _security(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -189,6 +189,15 @@ class Log(Section, frozen=True, kw_only=True):
     repeats: int = 20
 
 
+class Tracing(Section, frozen=True, kw_only=True):
+    """OpenTelemetry's traces of batches, off without an `endpoint`: the address of a collector that takes OTLP over
+    HTTP. A `share` below 1 traces so much of all batches, chosen by chance.
+    """
+
+    endpoint: str = ""
+    share: float = 1.0
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings. `app` names the consumer group and the project's own topics; `state` can be made again."""
 
@@ -209,6 +218,7 @@ class Settings(Section, frozen=True, kw_only=True):
     topics: Topics = Topics()
     masking: Masking = Masking()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     def kudu_table(self, table: str) -> KuduTable | None:
         """What is set for a source table in Kudu, complete; None without Kudu."""

@@ -250,6 +250,14 @@ def test_unknown_name_is_refused_with_line_and_nearest_right_name(
         ("delivery: {retry_cap_s: .nan}", 3, "delivery.retry_cap_s: nan must be more than 0"),
         ("topics: {retention_days: 0}", 3, "topics.retention_days: 0 must be at least 1"),
         ("delivery:\n  lease_s: 8.0", 4, "delivery.lease_s: must be at least two heartbeats and shorter"),
+        ("log:\n  repeats: -1", 4, "log.repeats: -1 must be at least 1, or 0 for no limit"),
+        ("log:\n  format: xml", 4, "log.format"),
+        ("log:\n  level: loud", 4, "log.level"),
+        ("tracing:\n  endpoint: localhost:4318", 4, "tracing.endpoint: is no address of a collector"),
+        ("tracing:\n  endpoint: http://h:99999", 4, "tracing.endpoint: is no address of a collector"),
+        ("tracing:\n  endpoint: http://u:p@h:1", 4, "tracing.endpoint: holds a login"),
+        ("tracing: {share: 0}", 3, "tracing.share: 0.0 must be more than 0 and at most 1"),
+        ("tracing: {share: 1.5}", 3, "tracing.share: 1.5 must be more than 0 and at most 1"),
         ("delivery:\n  lease_s: 3.9", 4, "delivery.lease_s: must be at least two heartbeats and shorter"),
     ],
 )  # fmt: skip
@@ -317,6 +325,8 @@ def test_wrong_source_or_sink_is_refused_with_its_setting_and_line(
         ("PARROT_SOURCE__REGISTRY_PASSWORD", "", "source.registry_password", ""),
         ("PARROT_QUALITY", "5", "quality", Path("5")),
         ("PARROT_DELIVERY__LEASE_S", "5", "delivery.lease_s", 5.0),
+        ("PARROT_LOG__FORMAT", "json", "log.format", "json"),
+        ("PARROT_TRACING__ENDPOINT", "http://h:1", "tracing.endpoint", "http://h:1"),
     ],
 )
 def test_environment_overrides_one_value(read: Read, variable: str, value: str, path: str, expected: object) -> None:

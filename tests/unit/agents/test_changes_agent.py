@@ -41,6 +41,7 @@ from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import RegistryUnavailable
 from parrot_faust.masking import Masking
 from parrot_faust.quality import load
+from parrot_faust.tracing import OFF, Traces
 
 LOG = logging.getLogger("test.changes")
 PLACEHOLDER = "__debezium_unavailable_value"
@@ -66,6 +67,7 @@ class World:
     now_ms: int = TIME_US // 1000 + 5_000
     masking: Masking = field(default_factory=lambda: Masking({}))
     heads: list[tuple[int, Record]] = field(default_factory=list)
+    traces: Traces = OFF
 
     def changes(self, rules_table: Mapping[str, str] | None = None) -> Changes:
         outbox = Outbox(self.producer, NAMES)
@@ -100,6 +102,7 @@ class World:
             fatal=self.fatal.append,
             log=LOG,
             jitter=lambda: 0.0,
+            traces=self.traces,
         )
 
     async def read_heads(self, _topic: str) -> list[tuple[int, Record]]:

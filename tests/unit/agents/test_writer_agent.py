@@ -15,15 +15,17 @@ import pytest
 from agent_stubs import NAMES, ORDERS, TIME_US, TOPIC, Batches, Producer, Record, chunk, turns
 from aiokafka.errors import KafkaError
 
+from agents.calls import CALL_ROWS, calls_of
 from agents.outbox import Outbox
 from agents.schema_book import SchemaBook, SchemaSeen
-from agents.writer import CALL_ROWS, Writer, calls_of
+from agents.writer import Writer
 from models import AppliedDdl, Chunk, Fate, Late, Place, Resolution, Row, RowOp, Stage
 from parrot_faust.delivery.chunks import Origin, head_of, pack
 from parrot_faust.delivery.overrun import late_chunk
 from parrot_faust.delivery.stats import Stats
 from parrot_faust.errors import LeaseExpired, SinkUnavailable
 from parrot_faust.sinks.process import ChunkFailure, ChunkResult
+from parrot_faust.tracing import OFF, Traces
 
 MADE = AppliedDdl(TOPIC, "public.orders", "CreateTable", "(id int64)", 0.5)
 TRANSIENT = ChunkFailure(0, True, "Timeout", "the tablet has no leader")
@@ -70,6 +72,7 @@ class World:
     log: list[Record] = field(default_factory=list)
     scanned: list[tuple[str, int, int, int]] = field(default_factory=list)
     unreadable: int = 0
+    traces: Traces = OFF
 
     async def scan(self, topic: str, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
         self.scanned.append((topic, partition, first, end))
@@ -100,6 +103,7 @@ class World:
             jitter=lambda: 0.0,
             retry_first_s=1.0,
             retry_cap_s=60.0,
+            traces=self.traces,
         )
 
     def batch(self, *values: bytes | None, first: int = 40, generation: int = 1) -> Any:

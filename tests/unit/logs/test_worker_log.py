@@ -97,6 +97,7 @@ def test_the_first_line_says_what_the_worker_works_on(folder: Path, caplog: pyte
         "found": 2,
         "sinks": "kudu",
         "rules": "shop.a(3)",
+        "tracing": "off",
         "web": "off",
     }
 
