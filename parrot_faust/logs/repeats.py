@@ -48,7 +48,7 @@ class Repeats(logging.Handler):
             self.target.handle(record)
         else:
             window.left_out += 1
-            window.last = record
+            window.last = _bare(record)
 
     def tell(self, *, everything: bool = False) -> None:
         """Write the counts of the minutes that are over, or of all."""
@@ -82,18 +82,20 @@ class Repeats(logging.Handler):
     def _tell(self, window: _Window, now: float) -> None:
         if window.last is None:
             return
-        last = window.last
-        told = logging.LogRecord(
-            last.name,
-            last.levelno,
-            last.pathname,
-            last.lineno,
-            "%d more lines like this one within %.0f s, the last of them: %s",
-            (window.left_out, max(1.0, now - window.began), last.getMessage()),
-            None,
-        )
-        setattr(told, ATTRIBUTE, {**fields_of(last), "repeats": window.left_out})
+        told, seconds = window.last, max(1.0, now - window.began)
+        told.msg, last = "%d more like this one within %.0f s, the last of them: %s", told.msg
+        told.args = (window.left_out, seconds, last)
+        told.created = time.time()
+        setattr(told, ATTRIBUTE, {**fields_of(told), "repeats": window.left_out})
         self.target.handle(told)
+
+
+def _bare(record: logging.LogRecord) -> logging.LogRecord:
+    """What is told of a line later, without its values: these may be whole batches, and would be kept for a minute."""
+    text = record.getMessage()
+    kept = logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, text, None, None)
+    setattr(kept, ATTRIBUTE, fields_of(record))
+    return kept
 
 
 def tell_repeats(*, everything: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def test_what_is_beyond_the_limit_is_counted_and_told_once_the_minute_is_over(wo
     assert len(world.said) == 3
     world.now = 60
     world.handler.tell()
-    assert world.said[3:] == ["7 more lines like this one within 60 s, the last of them: dead letter at offset 9"]
+    assert world.said[3:] == ["7 more like this one within 60 s, the last of them: dead letter at offset 9"]
     told = world.kept.records[-1]
     assert (told.levelname, told.name) == ("WARNING", "parrot")
     assert vars(told)["fields"] == {"topic": "t", "partition": 0, "offset": 9, "repeats": 7}
@@ -71,7 +72,7 @@ def test_a_new_minute_is_written_again_after_the_count_of_the_last_one(world: Wo
         world.log.warning("again")
     world.now = 61
     world.log.warning("again")
-    assert world.said[3].startswith("2 more lines like this one within 61 s")
+    assert world.said[3].startswith("2 more like this one within 61 s")
     assert world.said[4:] == ["again"]
 
 
@@ -101,6 +102,23 @@ def test_what_stops_a_worker_is_always_written(world: World) -> None:
     for _ in range(10):
         world.log.critical("stopping")
     assert len(world.said) == 10
+
+
+def test_values_of_lines_that_are_left_out_are_not_kept(world: World) -> None:
+    class Large:
+        def __repr__(self) -> str:
+            return "<large>"
+
+    for _ in range(3):
+        world.log.warning("%r failed", Large())
+    world.kept.records.clear()
+    left_out = Large()
+    gone = weakref.ref(left_out)
+    world.log.warning("%r failed", left_out)
+    del left_out
+    assert gone() is None
+    world.handler.tell(everything=True)
+    assert world.said == ["1 more like this one within 1 s, the last of them: <large> failed"]
 
 
 def test_no_limit_writes_all() -> None:
