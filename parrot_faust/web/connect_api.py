@@ -171,13 +171,14 @@ class _Refused(web.HTTPException):
 
     def __init__(self, code: int, message: str) -> None:
         self.status_code = code
-        super().__init__(text=json.dumps(shapes.error(code, message)), content_type="application/json")
+        super().__init__(text=json.dumps(shapes.error(code, message)))
+        self.headers["Content-Type"] = "application/json"  # as Connect has it, with no charset
         if code == 401:
             self.headers["WWW-Authenticate"] = 'Basic realm="parrot", charset="UTF-8"'
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(text=json.dumps(value), status=status, content_type="application/json")
+    return web.Response(body=json.dumps(value).encode(), status=status, content_type="application/json")
 
 
 async def _no_such(request: web.Request) -> web.Response:
