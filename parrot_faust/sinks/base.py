@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from models import AppliedDdl, PlannedDdl, Row, StoreShape, TableSchema, WriteResult
+from parrot_faust.sinks.together import Made
 
 
 class Sink(Protocol):
@@ -29,6 +30,13 @@ class Sink(Protocol):
 
         Return what was done, empty when nothing had to be. Cheap when the schema was seen before. Idempotent, also
         against another process doing the same at the same time.
+        """
+
+    def ensure_all(self, schemas: Iterable[TableSchema], deadline: float) -> Made:
+        """Do what `ensure` does for the first shape of each table, unless it was seen before, several at once.
+
+        What fails is not raised: the answer says which shapes the store gave no answer for, and `ensure` refuses what
+        is refused. Nothing is done for a single one.
         """
 
     def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -70,6 +70,14 @@ class Creations(msgspec.Struct, frozen=True):
     unavailable: str = ""
 
 
+class _Unmade(Exception):
+    """A table could not be made, for a reason that may pass. A signal within this file."""
+
+    def __init__(self, reason: SinkUnavailable) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
+
+
 def begin(spec: SinkSpec) -> None:
     """Prepare the process: it ends with its parent, and leaves Ctrl-C to it."""
     global _spec, _between_tables, _after_ddl
@@ -114,19 +122,57 @@ def creations(schema: bytes) -> bytes:
 
 def _write(chunks: list[Chunk], lease: float) -> Answer:
     results: list[ChunkResult] = []
+    made = _made()
+    missing: Mapping[str, SinkUnavailable] = {}
     try:
         sink = _opened()
+        missing = _make_tables(sink, chunks, lease)
         for _, group in groupby(chunks, key=run_of):
             if results:
                 _between_tables()
-            results.extend(_write_group(sink, list(group), lease))
+            results.extend(_write_group(sink, list(group), lease, missing))
+    except _Unmade as unmade:
+        return _unanswered(unmade.reason, made)
     except SinkUnavailable as error:
         return Answer(unavailable=str(error))
     except LeaseExpired:
-        return Answer(expired=True)
+        return _unanswered(next(iter(missing.values()), None), made)
+    told = {(chunk.schema.table, chunk.schema.fingerprint) for chunk in chunks}
+    if others := [change for of, changes in _untold.items() if of not in told for change in changes]:
+        # Made for a batch that was taken away since: whoever has it now finds them there, and does not tell.
+        results[0] = msgspec.structs.replace(results[0], ddl=(*results[0].ddl, *others))
     _untold.clear()
     _refused.clear()
     return Answer(tuple(results))
+
+
+def _unanswered(reason: SinkUnavailable | None, made: int) -> Answer:
+    """The answer where the time was over first. When it went into making tables the next call needs no pause; when
+    none could be made it is an outage, and said, however short the lease was.
+    """
+    if reason is None or _made() > made:
+        return Answer(expired=True)
+    return Answer(unavailable=str(reason))
+
+
+def _made() -> int:
+    """How much was done to tables that no answer has told of."""
+    return sum(map(len, _untold.values()))
+
+
+def _make_tables(sink: Sink, chunks: list[Chunk], lease: float) -> Mapping[str, SinkUnavailable]:
+    """Make the tables that chunks of several need, as far as that goes together. Return by fingerprint why the store
+    gave no answer for a shape.
+    """
+    shapes = {chunk.schema.fingerprint: chunk.schema for chunk in chunks}
+    if len(shapes) < 2:
+        return {}
+    done, failed = sink.ensure_all(shapes.values(), _deadline(lease))
+    for schema, changes in done:
+        _untold.setdefault((schema.table, schema.fingerprint), []).extend(changes)
+    if any(changes for _, changes in done):
+        _after_ddl()
+    return failed
 
 
 def _opened() -> Sink:
@@ -146,12 +192,16 @@ def _deadline(lease: float) -> float:
     return min(lease, now + CALL_S)
 
 
-def _write_group(sink: Sink, chunks: list[Chunk], lease: float) -> list[ChunkResult]:
+def _write_group(
+    sink: Sink, chunks: list[Chunk], lease: float, missing: Mapping[str, SinkUnavailable]
+) -> list[ChunkResult]:
     schema = chunks[0].schema
     failures: list[list[ChunkFailure]] = [[] for _ in chunks]
     untold = _untold.setdefault((schema.table, schema.fingerprint), [])
     try:
-        if done := sink.ensure(schema, _deadline(lease)):
+        if reason := missing.get(schema.fingerprint):  # asked for just now, in this call
+            raise _Unmade(reason)
+        if done := _ensure(sink, schema, lease):
             untold += done
             _after_ddl()
         untold += _write_rows(sink, schema, chunks, failures, lease)
@@ -162,6 +212,13 @@ def _write_group(sink: Sink, chunks: list[Chunk], lease: float) -> list[ChunkRes
         ChunkResult(len(chunk.rows), tuple(failed), tuple(untold) if index == 0 else ())
         for index, (chunk, failed) in enumerate(zip(chunks, failures, strict=True))
     ]
+
+
+def _ensure(sink: Sink, schema: TableSchema, lease: float) -> Sequence[AppliedDdl]:
+    try:
+        return sink.ensure(schema, _deadline(lease))
+    except SinkUnavailable as error:
+        raise _Unmade(error) from error
 
 
 def _write_rows(

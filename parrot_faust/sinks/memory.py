@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from models import (
@@ -19,6 +19,7 @@ from models import (
     WriteResult,
 )
 from parrot_faust.errors import SinkUnavailable, TableRefused
+from parrot_faust.sinks.together import Made, together
 
 #: kind -> the type of its values, where that is not int
 TYPES: dict[Kind, type] = {
@@ -62,6 +63,15 @@ class MemorySink:
             raise TableRefused(schema.table, "it has no primary key")
         with self._lock:
             return self._fit(schema)
+
+    def ensure_all(self, schemas: Iterable[TableSchema], deadline: float) -> Made:
+        """Create the tables of those that are not there."""
+        return together(
+            schemas,
+            target=_name,
+            seen=lambda schema: _name(schema) in self.columns,
+            ensure=lambda schema: self.ensure(schema, deadline),
+        )
 
     def _fit(self, schema: TableSchema) -> Sequence[AppliedDdl]:
         names = {column.name for column in schema.columns}

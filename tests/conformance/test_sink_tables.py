@@ -36,6 +36,24 @@ def test_table_is_made_once_and_what_was_done_is_told(sink: Sink, tables: Tables
     assert list(sink.ensure(schema, soon())) == []
 
 
+def test_tables_of_several_are_made_at_once_and_each_is_told_once(store: Store, sink: Sink) -> None:
+    several = [Tables() for _ in range(3)]
+    try:
+        shapes = [tables.of(ID, TEXT) for tables in several]
+        done, failed = sink.ensure_all([*shapes, several[0].of(ID, TEXT, NUMBER)], soon())
+        assert failed == {}
+        assert [(schema.table, [one.change for one in changes]) for schema, changes in done] == [
+            (shape.table, ["CreateTable"]) for shape in shapes
+        ]
+        for shape in shapes:
+            assert list(sink.ensure(shape, soon())) == []
+            write(sink, shape, upserts((1, "a")))
+            assert list(sink.read(shape)) == [(1, "a")]
+    finally:
+        for tables in several:
+            store.drop(tables.made[0])
+
+
 def test_table_that_another_worker_made_is_taken_as_it_is(store: Store, tables: Tables) -> None:
     schema = tables.of(ID, TEXT)
     write(store.sink(), schema, upserts((1, "kept")))

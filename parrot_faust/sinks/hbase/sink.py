@@ -7,7 +7,7 @@ older rows in another batch could overwrite newer ones for a while; so writes go
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from models import AppliedDdl, PlannedDdl, Row, RowFailure, StoreShape, TableSchema, WriteResult
@@ -17,6 +17,7 @@ from parrot_faust.sinks.hbase.servers import NAME, HBaseIOError, Servers, unavai
 from parrot_faust.sinks.hbase.settings import HBaseSettings
 from parrot_faust.sinks.hbase.shape import Shape, api
 from parrot_faust.sinks.hbase.tables import fit, planned, wanted_of
+from parrot_faust.sinks.together import Made, together
 
 SCAN_BATCH = 1_000
 SHAPE_ROWS = 1_000  # enough to have seen every column but one that is nearly always null
@@ -48,12 +49,32 @@ class HBaseSink:
 
     def ensure(self, schema: TableSchema, deadline: float) -> Sequence[AppliedDdl]:
         """Create the table or family when it is missing. A new column is only reported, for the history."""
+        return self._ensure(self._servers, schema, deadline)
+
+    def ensure_all(self, schemas: Iterable[TableSchema], deadline: float) -> Made:
+        """Create tables several at once, each over connections of its own: one serves one thread."""
+
+        def ensure(schema: TableSchema) -> Sequence[AppliedDdl]:
+            servers = Servers(self.settings)
+            try:
+                return self._ensure(servers, schema, deadline)
+            finally:
+                servers.close()
+
+        return together(
+            schemas,
+            target=self.settings.target,
+            seen=lambda schema: schema.fingerprint in self._shapes,
+            ensure=ensure,
+        )
+
+    def _ensure(self, servers: Servers, schema: TableSchema, deadline: float) -> Sequence[AppliedDdl]:
         if schema.fingerprint in self._shapes:
             return ()
         if not schema.key:
             raise TableRefused(schema.table, "it has no primary key; name `key:` columns for it in the settings")
         target, wanted = self.settings.target(schema), wanted_of(self.settings, schema)
-        done = fit(self._servers, schema, target, wanted, deadline)
+        done = fit(servers, schema, target, wanted, deadline)
         names = {column.name for column in schema.columns}
         known = self._columns.get(target)
         if known is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from parrot_faust.sinks.kudu.ranges import periods_of
 from parrot_faust.sinks.kudu.session import NAME, Refused, Sender
 from parrot_faust.sinks.kudu.settings import KuduSettings
 from parrot_faust.sinks.kudu.tables import describe, fit, planned
+from parrot_faust.sinks.together import Made, together
 
 #: The part of the time left that a call of Kudu's client is given: its time-outs run over by half, measured.
 SHARE = 0.6
@@ -74,6 +75,15 @@ class KuduSink:
         self._tables[schema.fingerprint] = self._open_table(store.name)
         self._preparers[schema.fingerprint] = Preparer(lay_out(schema, store))
         return done
+
+    def ensure_all(self, schemas: Iterable[TableSchema], deadline: float) -> Made:
+        """Create tables several at once: the client waits for each until its tablets are there, and may be shared."""
+        return together(
+            schemas,
+            target=self.settings.target,
+            seen=lambda schema: schema.fingerprint in self._preparers,
+            ensure=lambda schema: self.ensure(schema, deadline),
+        )
 
     def plan(self, schema: TableSchema) -> Sequence[PlannedDdl]:
         """What `ensure` would do now."""
