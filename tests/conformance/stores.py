@@ -15,12 +15,14 @@ import msgspec
 
 from models import Chunk, ChunkHeader, Column, Row, RowOp, TableSchema
 from parrot_faust.distribution import Addresses
+from parrot_faust.errors import SinkUnavailable
 from parrot_faust.sinks import host
 from parrot_faust.sinks.base import Sink
 from parrot_faust.sinks.hbase import HBaseSettings, HBaseSink
 from parrot_faust.sinks.kudu import KuduSettings, KuduSink
 from parrot_faust.sinks.memory import MemorySink
 
+PATIENCE_S = 120.0  # a store's first table takes long where other servers start beside it
 _versions = itertools.count(1_700_000_000_000_000)
 
 
@@ -136,9 +138,22 @@ def soon(seconds: float = 30.0) -> float:
     return time.monotonic() + seconds
 
 
+def made(sink: Sink, schema: TableSchema) -> None:
+    """Have the table made, as a writer does: a store that gives no answer yet is asked again."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            sink.ensure(schema, soon())
+        except SinkUnavailable:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
+
+
 def write(sink: Sink, schema: TableSchema, rows: list[Row]) -> None:
     """Prepare the table and write rows, all of which must be taken."""
-    sink.ensure(schema, soon())
+    made(sink, schema)
     result = sink.write(schema, rows, soon())
     assert (result.rows, result.failures) == (len(rows), ())
 
