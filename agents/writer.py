@@ -163,7 +163,9 @@ class Writer:
 
     async def _say_late(self, batch: Batch, lane: _Lane) -> None:
         """Tell whoever has the partition now that rows of this batch may have been written after newer ones."""
-        heads = [head for record in batch.records if (head := head_or_none(record)) is not None and head.header.rows]
+        heads = [head for record in batch.records if (head := head_or_none(record)) is not None]
+        # Rows that were written again are as late as others, and come from further back.
+        first = min([batch.first, *(head.header.late.first for head in heads if head.header.late is not None)])
         self._log.warning(
             "%s: a call of %r has outlasted its lease, and the partition has another owner now; rows of it may have "
             "been written after newer ones, so the newer ones are written again",
@@ -171,7 +173,7 @@ class Writer:
             batch,
             extra=of_batch(batch, sink=self.sink),
         )
-        late = late_chunk(heads[0], Late(batch.first, batch.last, lane.newest))
+        late = late_chunk(heads[0], Late(first, batch.last, lane.newest))
         await self._outbox.confirm([await self._outbox.send(batch.topic, late, partition=batch.partition)])
 
     async def _write_again(self, batch: Batch, lane: _Lane, place: int, late: Late) -> Pending | None:

@@ -448,6 +448,20 @@ async def test_what_may_have_been_written_late_is_said_behind_what_was_written_s
     assert world.batches.settled == []
 
 
+async def test_rows_that_were_written_again_too_late_are_said_from_where_they_come(world: World) -> None:
+    values = [keyed(0, (1, "late")), keyed(2, (1, "new"))]
+    late = late_chunk(head_of(values[0]), Late(40, 40, 0))
+    world.log = [Record(40 + index, b"k", value) for index, value in enumerate([*values, late])]
+    world.lease = lambda: time.monotonic() + 0.05
+    world.store.seconds = [0.1]
+    world.owned = lambda: not world.store.calls
+    await world.writer().take(world.batch(late, first=42))
+    (value,) = [sent.value for sent in world.producer.sent if sent.topic == WRITES]
+    said = msgspec.msgpack.decode(value, type=Chunk)
+    assert (said.rows, said.header.late) == ([], Late(40, 42, 0))
+    assert world.batches.settled == []
+
+
 async def test_a_batch_that_is_lost_within_its_lease_is_no_reason_to_write_anything_again(world: World) -> None:
     world.owned = lambda: not world.store.calls
     world.store.answers = [SinkUnavailable("kudu", "away")]
