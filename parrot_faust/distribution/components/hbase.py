@@ -73,6 +73,8 @@ def _settings(state: State) -> dict[str, object]:
         # twenty seconds of the first start.
         "hbase.procedure.store.region.wal.use.hsync": "false",
         "hbase.wal.hsync": "false",
+        # Each table that is written would take 2 MB of the heap at once, which 300 tables then fill.
+        "hbase.hregion.memstore.mslab.enabled": "false",
         "hbase.regionserver.msginterval": 500,
         "hbase.master.wait.on.regionservers.mintostart": 1,
         "hbase.master.wait.on.regionservers.maxtostart": 1,
