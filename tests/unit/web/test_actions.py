@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
+from signed_in import Doer, own, token
 from test_web_server import free_port
 
 from models import Column, Kind, Pause, Steer, TableSchema
@@ -21,18 +21,6 @@ from parrot_faust.settings import load
 from parrot_faust.web.actions import HEADER, Keyring
 
 
-class Doer:
-    def __init__(self) -> None:
-        self.done: list[tuple[str, dict[str, str]]] = []
-        self.error: ParrotError | None = None
-
-    async def act(self, action: str, fields: Mapping[str, str], who: str) -> str:
-        if self.error:
-            raise self.error
-        self.done.append((action, dict(fields)))
-        return "<b>done</b>"
-
-
 @pytest.fixture
 def app(tmp_path: Path) -> ParrotApp:
     file = tmp_path / "parrot.yaml"
@@ -41,32 +29,6 @@ def app(tmp_path: Path) -> ParrotApp:
         f"sinks: {{kudu: {{masters: ['127.0.0.1:1']}}}}\nweb: {{port: {free_port()}}}\n"
     )
     return create_app(load(file, {}))
-
-
-@pytest.fixture
-def doer(app: ParrotApp) -> Doer:
-    made = Doer()
-    app.parts.acting.act = made.act  # type: ignore[method-assign]
-    return made
-
-
-@pytest.fixture
-async def client(app: ParrotApp, doer: Doer) -> AsyncIterator[aiohttp.ClientSession]:
-    await app.web.start_server()
-    jar = aiohttp.CookieJar(unsafe=True)  # which takes cookies of addresses too
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{app.parts.settings.web.port}", cookie_jar=jar) as session:
-            yield session
-    finally:
-        await app.web.stop_server()
-
-
-def own(client: aiohttp.ClientSession) -> dict[str, str]:
-    return {"Origin": str(client._base_url).rstrip("/")}
-
-
-def token(app: ParrotApp) -> str:
-    return Keyring(app.parts.settings.state, 1).token()
 
 
 async def test_the_token_is_a_file_that_only_its_owner_reads(app: ParrotApp) -> None:

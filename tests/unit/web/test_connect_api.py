@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 from fleets import view
-from test_actions import Doer, own, token
+from signed_in import Doer, own, token
 from test_web_server import free_port
 
 from models import SinkOrder, Steer
@@ -37,24 +36,6 @@ def app(tmp_path: Path) -> ParrotApp:
         f"web: {{port: {free_port()}}}\n"
     )
     return create_app(load(file, {}))
-
-
-@pytest.fixture
-def doer(app: ParrotApp) -> Doer:
-    made = Doer()
-    app.parts.acting.act = made.act  # type: ignore[method-assign]
-    return made
-
-
-@pytest.fixture
-async def client(app: ParrotApp, doer: Doer) -> AsyncIterator[aiohttp.ClientSession]:
-    await app.web.start_server()
-    jar = aiohttp.CookieJar(unsafe=True)
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{app.parts.settings.web.port}", cookie_jar=jar) as session:
-            yield session
-    finally:
-        await app.web.stop_server()
 
 
 def basic(password: str) -> dict[str, str]:
