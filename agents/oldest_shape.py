@@ -43,9 +43,14 @@ class OldestShape:
         log: Any,
     ) -> None:
         self._heads, self._decoder, self._masking, self._learn, self._log = heads, decoder, masking, learn, log
+        self._looked: set[str] = set()
 
     async def of(self, topic: str) -> FirstSeen | None:
-        """The shape of the row that was committed first; None where no head can be read as a row."""
+        """The shape of the row that was committed first; None where no head can be read as a row, and when it was
+        looked for already: each partition of the topic would ask.
+        """
+        if topic in self._looked:
+            return None
         found: list[FirstSeen] = []
         try:
             heads = await self._heads(topic)
@@ -54,6 +59,7 @@ class OldestShape:
                 "%s: its oldest shape can't be looked for, so they are taken as they come: %s", topic, error
             )
             return None
+        self._looked.add(topic)
         for partition, record in heads:
             await self._learn([record])
             for segment in self._decoder.decode(topic, [record]).segments:

@@ -211,7 +211,7 @@ class Writer:
                     extra=at(batch.topic, batch.partition, late.first, sink=self.sink),
                 )
             position = records[-1].offset + 1
-            taken = (rewriting.take(record.offset, record.value or b"") for record in records if head_or_none(record))
+            taken = (rewriting.take(record.offset, record.value or b"") for record in records)
             chunks = [chunk for chunk in taken if chunk is not None]
             for call in calls_of([head_of(chunk).header.rows for chunk in chunks]):
                 if (results := await self._write(batch, lane, chunks[call])) is None:

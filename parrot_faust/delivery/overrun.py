@@ -39,11 +39,11 @@ class Rewriting:
         self.rows = 0
 
     def take(self, offset: int, data: bytes) -> bytes | None:
-        """The chunk at this offset as it has to be written again, None where nothing of it has to be.
-
-        Raise msgspec.DecodeError when the bytes are no chunk.
-        """
-        chunk = _decoder.decode(data)
+        """The chunk at this offset as it has to be written again, None where nothing of it has to be."""
+        try:
+            chunk = _decoder.decode(data)
+        except msgspec.DecodeError:  # it is no chunk, for which it has a dead letter
+            return None
         if chunk.header.late is not None:
             return None
         keys = [_key(row, chunk.schema) for row in chunk.rows]

@@ -203,15 +203,14 @@ class World:
         self._check()
 
     def _thaw_all(self) -> bool:
-        """Whoever still stands still is thawed when all is written, and undoes what it can."""
-        thawed = 0
+        """Whoever still stands still is thawed when all is written, and undoes what it can; whether anyone had to."""
+        any_said = False
         for writer in self.writers:
             while writer.thaw():
-                thawed += 1
+                self.happened["thawed"] += 1
             while writer.say():
-                thawed += 1
-        self.happened["thawed"] += thawed
-        return bool(thawed)
+                any_said = True
+        return any_said
 
     def _finish(self) -> None:
         calm = (self.read, self.deliver, self.deliver, self.settle, self.letter, self.write, self.write, self.commit)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any
 
@@ -59,9 +61,10 @@ class RecordReader:
         """The first record there is of each partition that has any."""
         found: list[tuple[int, Record]] = []
         for partition in await self.partitions(topic):
-            first, end = await self.bounds(topic, partition)
-            if first < end:
-                found += [(partition, record) for record in (await self.read(topic, partition, [first])).values()]
+            async with aclosing(self.scan(topic, partition, 0, sys.maxsize)) as runs:
+                async for records in runs:
+                    found.append((partition, records[0]))
+                    break
         return found
 
     async def since(self, topic: str, partition: int, at_ms: int) -> int:
@@ -72,7 +75,7 @@ class RecordReader:
             found = (await (await self._connected()).offsets_for_times({tp: at_ms}))[tp]
         return end if found is None else int(found.offset)
 
-    async def scan(self, topic: str, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
+    async def scan(self, topic: str, partition: int, first: int, end: int) -> AsyncGenerator[Sequence[Record], None]:
         """Yield the records there are from `first` on and below `end`, in order, as they come."""
         tp = TopicPartition(topic, partition)
         async with self._turn:

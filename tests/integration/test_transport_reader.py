@@ -91,3 +91,16 @@ async def test_marks_of_transactions_end_no_range_early_and_hold_none_up(
     assert (begin, end) == (0, 4), "two records and two marks"
     assert await offsets(reader, topic, begin, end) == [0, 2]
     assert sorted(await reader.read(topic, 0, [0, 1, 2, 3])) == [0, 2]
+
+
+async def test_the_head_of_a_partition_is_the_first_record_there_is(cluster: Cluster, reader: RecordReader) -> None:
+    topic = await cluster.kafka.topic("source", partitions=3)
+    await cluster.kafka.put(topic, [b"first", b"second"], 0)
+    await cluster.kafka.put(topic, [b"other"], 2)
+    heads = await reader.heads(topic)
+    assert [(partition, record.offset, record.value) for partition, record in heads] == [
+        (0, 0, b"first"),
+        (2, 0, b"other"),
+    ]
+    assert await reader.heads(f"{topic}.none") == []
+    assert await offsets(reader, topic, 0, 2) == [0, 1], "the connection is free for the next call"
