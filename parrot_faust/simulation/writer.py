@@ -33,10 +33,9 @@ _chunks = msgspec.msgpack.Decoder(Chunk)
 
 @dataclass(slots=True)
 class _Hand:
-    """What a writer holds: the chunks it is about to send, of the batch from `first` to `last`."""
+    """What a writer holds: the chunks it is about to send, and what it will say of them if that comes late."""
 
     late: Late
-    like: bytes
     chunks: list[bytes]
 
 
@@ -101,7 +100,7 @@ class Writer:
                 self._answered[place] = set()
         if admitted:
             late = Late(first, first + len(batch) - 1, self._newest)
-            self._hand = _Hand(late, admitted[0][1], [data for _, data in admitted])
+            self._hand = _Hand(late, [data for _, data in admitted])
         cut = self._rng.randrange(len(admitted) + 1)
         parts = [part for part in (admitted[:cut], admitted[cut:]) if part]
 
@@ -159,7 +158,7 @@ class Writer:
         if not self._unsaid:
             return False
         hand = self._unsaid.popleft()
-        self._broker.logs[self.sink].append(late_chunk(head_of(hand.like), hand.late))
+        self._broker.logs[self.sink].append(late_chunk(head_of(hand.chunks[0]), hand.late))
         return True
 
     async def _apply(self, part: list[tuple[int, bytes]]) -> Pending:
