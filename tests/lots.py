@@ -23,7 +23,7 @@ MOVED = (
     "integration/test_verify.py",
     "integration/test_windows.py",
 )
-BESIDE = ("unit", "property", "fault", *MOVED)
+BESIDE = ("unit", "property", "fault", *MOVED, "browser")
 BESIDE_STATE = HERE.parent / ".parrot" / "beside"  # the folder of its servers
 
 

@@ -119,14 +119,20 @@ class Worker:
             view: dict[str, Any] = json.load(answer)
             return view
 
+    def token(self) -> str:
+        """What lets people act through its web view."""
+        file = self.settings.parent / "state" / "web.token"
+        if not file.exists():
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/sign-in", timeout=ANSWER_TIMEOUT_S):
+                pass  # it is made for who wants to sign in
+        return file.read_text(encoding="utf-8")
+
     def act(self, action: str, **fields: str) -> dict[str, Any]:
         """Have something done through its web view, as a script does."""
-        address = f"http://127.0.0.1:{self.port}"
-        with urllib.request.urlopen(f"{address}/sign-in", timeout=ANSWER_TIMEOUT_S):  # noqa: S310 - it makes the token
-            token = (self.settings.parent / "state" / "web.token").read_text(encoding="utf-8")
-        headers = {"Accept": "application/json", "X-Parrot-Token": token}
+        headers = {"Accept": "application/json", "X-Parrot-Token": self.token()}
         data = urllib.parse.urlencode(fields).encode()
-        request = urllib.request.Request(f"{address}/actions/{action}", data, headers)  # noqa: S310
+        address = f"http://127.0.0.1:{self.port}/actions/{action}"
+        request = urllib.request.Request(address, data, headers)
         with urllib.request.urlopen(request, timeout=6 * ANSWER_TIMEOUT_S) as answer:  # noqa: S310
             done: dict[str, Any] = json.load(answer)
             return done

@@ -134,17 +134,9 @@ def servers(run: Pipeline) -> tuple[Server, Server, Worker]:
     worker = run.workers[-1]
     return (
         Server(run.addresses.connect, run.name),
-        Server(f"http://127.0.0.1:{worker.port}", "kudu", token(worker)),
+        Server(f"http://127.0.0.1:{worker.port}", "kudu", worker.token()),
         worker,
     )
-
-
-def token(worker: Worker) -> str:
-    file = worker.settings.parent / "state" / "web.token"
-    if not file.exists():
-        with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/sign-in", timeout=30):
-            pass
-    return file.read_text()
 
 
 def states(server: Server) -> list[str]:
@@ -178,7 +170,7 @@ def test_a_paused_sink_holds_what_comes_in_all_workers_and_over_a_restart(run: P
     assert run.store("kudu", "goods", "id") == old
     eventually(lambda: states(kudu) == ["PAUSED"] * 2)
 
-    client = Connect(kudu.url, user="test", password=token(second), fails_for_good=False)
+    client = Connect(kudu.url, user="test", password=second.token(), fails_for_good=False)
     client.resume("kudu")
     run.equal("goods", "id")
     assert client.wait("kudu", lambda found: found.running, 30).connector.state == "RUNNING"
