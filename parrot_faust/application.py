@@ -43,6 +43,7 @@ from parrot_faust.loop_probe import LoopProbe
 from parrot_faust.names import Names, is_debezium_own, is_schema_change_topic
 from parrot_faust.observing import Observing
 from parrot_faust.own_packages import refuse_others
+from parrot_faust.parting import Parting
 from parrot_faust.registry import registry_of
 from parrot_faust.schema import STORES, Claims, Terms
 from parrot_faust.schema.history import NOT_MADE
@@ -69,9 +70,9 @@ FIND_TOPICS_S = 2.0  # how often new topics are looked for; one is taken in with
 FIND_TABLES_S = 3.0  # how often it is looked whether a table that others are to make is there
 TELL_REPEATS_S = 5.0  # how often it is looked whether a minute of repeated lines is over
 RESUBSCRIBE_S = 0.3  # Faust waits 45 s to gather changes of the subscription; ours come all at once
-STOP_WAIT_S = 7.0  # a stopping worker finishes the batch at hand for so long, and is gone within 10 s
+STOP_WAIT_S = 6.0  # a stopping worker finishes the batch at hand for so long
 STOP_POLL_S = 0.02
-LAST_COMMIT_S = 3.0
+LAST_COMMIT_S = 2.0
 LARGEST_MESSAGE = 15 << 20  # a held record with its headers, below the 16 MB that the held topic takes
 #: A consumer whose partitions all wait for a sink fetches nothing, which is no reason to leave the group.
 MAX_POLL_INTERVAL_S = 7 * 86_400.0
@@ -102,6 +103,7 @@ class ParrotApp(faust.App):
         self.parts.fatal(error)
 
     async def on_stop(self) -> None:
+        self.parts.parting.begin()
         await self.parts.finish()
         await super().on_stop()
         await self.parts.close()
@@ -120,6 +122,7 @@ class Parts:
         self.names = Names(settings.app)
         self.stats = Stats(time.time)
         self.ending = Ending()
+        self.parting = Parting(self.tell_ending, log)
         self.standing = Standing(self)
         self.traces = traces_of(settings.tracing, settings.app, self.standing.identity, log)
         self.admin = BrokerAdmin(client_options(settings), settings.topics.replicas, log)
@@ -487,11 +490,13 @@ class Parts:
         deadline = time.monotonic() + STOP_WAIT_S
         while (self.busy or (self.changes and self.changes.confirming)) and time.monotonic() < deadline:  # noqa: ASYNC110 - counted elsewhere
             await asyncio.sleep(STOP_POLL_S)
-        try:
-            # A worker that crashed may have lost its consumer's thread already, and nobody would ever answer.
-            await asyncio.wait_for(self.app.consumer.commit(), LAST_COMMIT_S)
+        # A worker that crashed may have lost its consumer's thread already, and nobody would ever answer. Nor does that
+        # thread let itself be cancelled while the broker is away.
+        committing = asyncio.ensure_future(self.app.consumer.commit())
+        if (await asyncio.wait([committing], timeout=LAST_COMMIT_S))[0]:
+            await committing
             self.ending.committed = True
-        except TimeoutError:
+        else:
             log.warning("the last offsets could not be committed; what they cover is read again")
         await self.reports.leave()
 
@@ -504,10 +509,15 @@ class Parts:
         closing = (self.observing.close(), asyncio.to_thread(self.traces.close))
         await asyncio.gather(*(reader.close() for reader in readers), *closing)
         await self.admin.close()
+        self.tell_ending()
+
+    def tell_ending(self) -> int:
+        """Write the last line; return the status that the worker ends with."""
         if self.app.crash_reason is not None:
             self.ending.because(repr(self.app.crash_reason), failed=True)
         tell_repeats(everything=True)
         self.ending.tell(log, self.settings.app, self.stats.snapshot())
+        return int(self.ending.failed)
 
 
 def create_app(settings: Settings) -> ParrotApp:

@@ -16,7 +16,7 @@ from pipelines import STORES, Pipeline, eventually, pipeline
 from proxies import Proxy
 
 from parrot_faust.demo.worker import Worker
-from parrot_faust.distribution import Addresses
+from parrot_faust.distribution import Addresses, Local
 
 
 @pytest.fixture
@@ -113,6 +113,28 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(run: Pipeline, proxies
     assert worker.running
     proxies[0].heal()
     run.equal("early", "id")
+
+
+def test_a_worker_that_is_told_to_stop_ends_also_while_the_broker_does_not_answer(run: Pipeline, local: Local) -> None:
+    run.sql("create table short (id int primary key, n int)")
+    run.sql("insert into short select n, 0 from generate_series(1, 300) n")
+    run.capture("short")
+    worker = run.worker(delivery="commit_interval_s: 60.0")  # so that the end has something to commit
+    run.equal("short", "id")
+    broker = local.processes()["kafka"]
+    broker.suspend()
+    try:
+        assert worker.stop() == 0
+    finally:
+        broker.resume()
+    run.sql("update short set n = 1")
+    assert "it is cut off. What was not committed is read again" in run.log()
+    (last,) = (line for line in run.log().splitlines() if "the worker has ended" in line)
+    assert 'why="signal SIGTERM"' in last
+    assert 'offsets="not committed' in last
+    run.worker()
+    run.equal("short", "id")
+    assert run.dead("short").records == 0
 
 
 def test_a_worker_frozen_past_its_session_and_thawed_undoes_nothing(run: Pipeline) -> None:
