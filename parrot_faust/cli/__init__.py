@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import importlib
 import sys
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from parrot_faust import __version__
-from parrot_faust.cli import examples
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import Group, dress
 from parrot_faust.errors import ParrotError
 
 #: What a disk answers that takes nothing more: no fault of the program's.
@@ -71,7 +73,7 @@ COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -80,8 +82,7 @@ class _Lazy(click.Group):
             return None
         module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
-        examples.show(command, name)
-        return command
+        return dress(command, name)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -95,15 +96,36 @@ class _Lazy(click.Group):
         ]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours is a line on stderr and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except ParrotError as error:
+            terminal.fail(str(error))
+            sys.exit(1)
+        except OSError as error:
+            if error.errno not in DISK:
+                raise
+            where = f" at {error.filename}" if error.filename else ""
+            what = "make room, or name another folder in PARROT_STATE or PARROT_CACHE, and run the command again"
+            terminal.fail(f"{error.strerror}{where}; {what}")
+            sys.exit(1)
+
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="parrot")
 def cli() -> None:
-    """Parrot Faust: database changes, checked, in Kudu and HBase."""
+    """Parrot Faust: database changes, checked, in Kudu and HBase.
+
+    --json, --quiet and --no-color may stand here or behind any command.
+    """
+
+
+dress(cli, "")
 
 
 def main() -> None:
-    """Run a command; an error of ours is one line on stderr and exit status 1."""
+    """Run a command, and end with its status."""
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -112,13 +134,3 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ParrotError as error:
-        click.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in DISK:
-            raise
-        where = f" at {error.filename}" if error.filename else ""
-        what = "make room, or name another folder in PARROT_STATE or PARROT_CACHE, and run the command again"
-        click.secho(f"error: {error.strerror}{where}; {what}", fg="red", err=True)
-        sys.exit(1)

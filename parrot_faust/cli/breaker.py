@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-import msgspec
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from models import Pause
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import Group, end, ends_with, json_option
+from parrot_faust.cli.progress import Waiting
 from parrot_faust.errors import ParrotError
 from parrot_faust.rules_desk import RulesDesk, run
 from parrot_faust.settings import load as load_settings
@@ -21,38 +20,40 @@ from parrot_faust.settings import load as load_settings
 WITHIN_S = 15.0  # a worker takes it within a second; one that has just been started needs some more
 
 
-@click.group()
+@click.group(cls=Group)
 def breaker() -> None:
     """Look at tables that were paused because too many of their rows failed, and let them go on."""
 
 
 @breaker.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@json_option("a list of the tables")
 def list_paused(as_json: bool) -> None:
     """List the tables that are paused now, with the reason."""
 
     async def work(desk: RulesDesk) -> dict[str, Pause]:
         return await desk.pauses()
 
-    paused = _paused(run(load_settings(), work))
+    with Waiting("reading what is paused"):
+        paused = _paused(run(load_settings(), work))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode([_view(one) for one in paused.values()])).decode())
+        terminal.print_json([_view(one) for one in paused.values()])
         return
     if not paused:
-        click.echo("no table is paused")
+        terminal.done("no table is paused")
         return
-    shown = Table("table", "since", "goes on", "because", box=None, header_style="dim")
+    shown = terminal.Table("table", "since", "goes on", "because")
     for one in paused.values():
         view = _view(one)
         shown.add_row(escape(one.table), view["since"], view["until"] or "by command", escape(one.reason))
-    Console().print(shown)
+    terminal.result().print(shown)
 
 
 @breaker.command()
 @click.argument("table")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option("which table, and whether a worker has taken it")
+@ends_with({3: "no worker has taken it yet"})
 def resume(table: str, as_json: bool) -> None:
-    """Let TABLE go on from where it was paused. Exit status 3 when no worker has taken it yet."""
+    """Let TABLE go on from where it was paused."""
 
     async def work(desk: RulesDesk) -> tuple[str, bool]:
         paused = _paused(await desk.pauses())
@@ -61,15 +62,16 @@ def resume(table: str, as_json: bool) -> None:
         name = _named(paused, table)
         return name, await desk.go_on(paused[name], WITHIN_S)
 
-    name, taken = run(load_settings(), work)
+    with Waiting("waiting for a worker to take it"):
+        name, taken = run(load_settings(), work)
     if as_json:
-        click.echo(msgspec.json.encode({"table": name, "taken": taken}).decode())
+        terminal.print_json({"table": name, "taken": taken})
     elif taken:
-        click.echo(f"✓ {name} goes on")
+        terminal.done(f"✓ {name} goes on")
     else:
-        click.echo(f"{name} will go on: no worker has taken it within {WITHIN_S:g} s; is one running?", err=True)
+        terminal.warn(f"{name} will go on: no worker has taken it within {WITHIN_S:g} s; is one running?")
     if not taken:
-        sys.exit(3)
+        end(3)
 
 
 def _named(paused: dict[str, Pause], text: str) -> str:

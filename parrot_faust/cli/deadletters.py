@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from parrot_faust.cli import letter_work
+from parrot_faust.cli.conventions import Group, ends_with, json_option
 from parrot_faust.cli.letter_session import PATIENCE_S, Choice, place_of
 from parrot_faust.letters.kept import Wanted, moment
 
@@ -45,11 +46,11 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_choice
 
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+_LEFT = {1: "some have failed again, or are still open or on their way; or not done"}
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
-@click.group()
+@click.group(cls=Group)
 def deadletters() -> None:
     """List, show, send again or throw away what could not be applied.
 
@@ -63,7 +64,7 @@ def deadletters() -> None:
 @click.option("--each", is_flag=True, help="Show every letter by itself.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are done with.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Letters that --each shows.")
-@_as_json
+@json_option("counts and groups; with --each also the letters")
 def list_letters(choice: Choice, each: bool, everything: bool, limit: int, as_json: bool) -> None:
     """Count the letters that are open, by topic, reason, stage and sink."""
     letter_work.list_letters(choice, each=each, everything=everything, limit=limit, as_json=as_json)
@@ -72,7 +73,7 @@ def list_letters(choice: Choice, each: bool, everything: bool, limit: int, as_js
 @deadletters.command()
 @_filters
 @click.option("--limit", type=click.IntRange(1), default=5, show_default=True, help="Letters to show.")
-@_as_json
+@json_option("the letters")
 def show(choice: Choice, limit: int, as_json: bool) -> None:
     """Show letters: where each comes from, why it is held, and the head of the record."""
     letter_work.show_letters(choice, limit=limit, as_json=as_json)
@@ -82,12 +83,12 @@ def show(choice: Choice, limit: int, as_json: bool) -> None:
 @_filters
 @_dry_run
 @click.option("--patience", default=PATIENCE_S, show_default=True, help="Seconds to wait while nothing is answered.")
-@_as_json
+@json_option("what became of each letter")
+@ends_with(_LEFT)
 def replay(choice: Choice, dry_run: bool, patience: float, as_json: bool) -> None:
     """Send letters through decode, rules and schema again, in the order of their keys.
 
-    A letter that a newer record of its key has replaced is not applied. Ends with 0 when all are done with, with 1 when
-    some have failed again or are still open or on their way.
+    A letter that a newer record of its key has replaced is not applied.
     """
     letter_work.send_again(choice, dry_run=dry_run, patience=patience, as_json=as_json)
 
@@ -96,7 +97,7 @@ def replay(choice: Choice, dry_run: bool, patience: float, as_json: bool) -> Non
 @_filters
 @_dry_run
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_as_json
+@json_option("how many, and what is open before and after")
 def discard(choice: Choice, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Say of letters that nothing is to be done about them. Their records stay in the dead-letter topic."""
     letter_work.discard_letters(choice, dry_run=dry_run, yes=yes, as_json=as_json)

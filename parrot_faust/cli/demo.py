@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ import click
 import msgspec
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.markup import escape
 
 from parrot_faust.cli import local as local_commands
-from parrot_faust.demo.report import STORES, tables_of
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_file_option
+from parrot_faust.demo.report import STORES, Report, tables_of
 from parrot_faust.demo.run import Options, Run
 from parrot_faust.distribution import ALL, Local
 
@@ -34,23 +35,22 @@ PLAIN_EVERY_S = 5.0
     help="How changes travel.",
 )
 @click.option("--once", is_flag=True, help="End by taking down what was started, also on a terminal.")
-@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to a file.")
-def demo(changes: int, rate: int, seed: int, form: str, once: bool, file: Path | None) -> None:
+@json_file_option("the report")
+@ends_with({1: "the stores are not equal to the source, or a change is not accounted for"})
+def demo(changes: int, rate: int, seed: int, form: str, once: bool, as_json: bool, file: Path | None) -> None:
     """Show PostgreSQL's changes captured, checked, and equal in Kudu and HBase."""
-    local, console = Local.here(), Console()
+    local, console = Local.here(), terminal.remarks() if as_json or terminal.quiet() else terminal.result()
+    stays = terminal.result().is_terminal and not (once or as_json)
     before = local.running()
     began = time.monotonic()
-    missing = sum(not local.cached(artefact) for artefact in local.wanted(ALL))
     seconds = {"fetch": 0.0}
     try:
-        if missing:
-            console.print(f"fetching {missing} artefacts")
-        with local_commands.bars(console, local, ALL) as progress:
+        with local_commands.bars(local, ALL) as progress:
             local.fetch(ALL, progress)
         seconds["fetch"] = round(time.monotonic() - began, 1)
         began = time.monotonic()
         console.print("starting PostgreSQL, Kafka, Connect with Debezium, the schema registry, HBase and Kudu")
-        local_commands.start(local, ALL, console)
+        local_commands.start(local, ALL)
         screen = Screen(console)
         options = Options(changes, rate, seed, form)
         run = Run(local.addresses(), local.folder / "demo", options, screen.watch)
@@ -58,24 +58,33 @@ def demo(changes: int, rate: int, seed: int, form: str, once: bool, file: Path |
         try:
             with screen:
                 report = run()
-            for table in tables_of(report):
-                console.print(table)
             if file is not None:
                 file.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-            for problem in report.problems:
-                console.print(f"[red]✗[/] {problem}")
-            if not report.problems:
-                console.print("[green]✓[/] source, Kudu and HBase are equal, and every change is accounted for")
-            if console.is_terminal and not once and not report.problems:
+            if as_json:
+                terminal.print_json(report)
+            else:
+                tell(report)
+            if stays and not report.problems:
                 stay(console, run)
         finally:
             run.worker.stop()
-            if once or not console.is_terminal:
+            if not stays:
                 run.clear()
     finally:
-        if once or not console.is_terminal:
+        if not stays:
             local.down([name for name in ALL if name not in before])
-    sys.exit(1 if report.problems else 0)
+    end(1 if report.problems else 0)
+
+
+def tell(report: Report) -> None:
+    """Print what came of it."""
+    console = terminal.result()
+    for table in tables_of(report):
+        console.print(table)
+    for problem in report.problems:
+        console.print(f"[red]✗[/] {escape(problem)}")
+    if not report.problems:
+        console.print("[green]✓[/] source, Kudu and HBase are equal, and every change is accounted for")
 
 
 def stay(console: Console, run: Run) -> None:
@@ -104,7 +113,9 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=8) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=8) if console.is_terminal and not terminal.plain() else None
+        )
         self._said, self._said_at = "", 0.0
 
     def __enter__(self) -> Screen:
@@ -144,7 +155,7 @@ def _applied(stats: dict[str, Any], sink: str) -> int:
 
 
 def _live_view(stats: dict[str, Any]) -> Group:
-    table = Table("table", "captured", "quarantined", "dropped", "dead", *(f"in {sink}" for sink in STORES), box=None)
+    table = terminal.Table("table", "captured", "quarantined", "dropped", "dead", *(f"in {sink}" for sink in STORES))
     for topic, source in stats["sources"].items():
         applied = (str(stats["sinks"][sink]["tables"].get(topic, {}).get("applied", 0)) for sink in STORES)
         counts = (str(source[name]) for name in ("captured", "quarantined", "dropped", "dead_lettered"))

@@ -70,17 +70,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def of(command: click.Command, path: str) -> tuple[str, ...]:
+def examples_of(command: click.Command, path: str) -> tuple[str, ...]:
     """The examples of a command; of a group the first one of each of its commands."""
     if isinstance(command, click.Group):
         return tuple(EXAMPLES[f"{path} {name}"][0] for name in command.commands if f"{path} {name}" in EXAMPLES)
     return EXAMPLES.get(path, ())
-
-
-def show(command: click.Command, path: str) -> None:
-    """End the help of a command, and of all below it, with its examples."""
-    if examples := of(command, path):
-        command.epilog = "\n".join(("\b", "Examples:", *(f"  {line}" for line in examples)))
-    if isinstance(command, click.Group):
-        for name, one in command.commands.items():
-            show(one, f"{path} {name}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import click
 
-from parrot_faust.cli.letter_tables import print_json
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_option
 from parrot_faust.cli.rule_files import text_of
 from parrot_faust.errors import RuleError
 from parrot_faust.quality.importing import Imported, imported, suite_of
@@ -23,12 +23,13 @@ _PLACES = ("gx/expectations", "great_expectations/expectations", "expectations",
 @click.option(
     "--to", type=click.Path(path_type=Path), help="A new file to write, or of several suites the folder for them."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with an object a suite.")
+@json_option("a list with an object a suite")
+@ends_with({1: "something could not be taken"})
 def import_rules(path: Path, table: str, to: Path | None, as_json: bool) -> None:
     """Make rule files of suites of Great Expectations: PATH is a project's folder, or the JSON of a suite.
 
-    Great Expectations itself is not needed. What can't be taken is named with its reason, and the exit status is 1;
-    what can be taken is written all the same.
+    Great Expectations itself is not needed. What can't be taken is named with its reason; what can be taken is written
+    all the same.
     """
     files = _suites(path)
     if len(files) > 1 and table:
@@ -40,12 +41,12 @@ def import_rules(path: Path, table: str, to: Path | None, as_json: bool) -> None
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(one.text, encoding="utf-8")
     if as_json:
-        print_json([_view(one, file, place) for one, file, place in zip(made, files, places, strict=True)])
+        terminal.print_json([_view(one, file, place) for one, file, place in zip(made, files, places, strict=True)])
     else:
         for one, file, place in zip(made, files, places, strict=True):
             _tell(one, file, place)
     if any(one.refused or not one.text for one in made):
-        sys.exit(1)
+        end(1)
 
 
 def _suites(path: Path) -> list[Path]:
@@ -94,12 +95,10 @@ def _tell(one: Imported, file: Path, place: Path | None) -> None:
         click.echo(one.text, nl=False)
     for refused in one.refused:
         words = f"{file}: expectation {refused.number}, {refused.name}, was not taken: {refused.reason}"
-        click.secho(words, fg="yellow", err=True)
+        terminal.warn(words)
     if one.guessed:
-        click.secho(
-            f"{file}: the suite names no table, so {one.table} stands there: write its topic", fg="yellow", err=True
-        )
+        terminal.warn(f"{file}: the suite names no table, so {one.table} stands there: write its topic")
     whole = one.taken + len(one.refused)
     mark = "✓" if one.text else "✗"
     where = f" are in {place}" if place and one.text else ""
-    click.echo(f"{mark} {file}: {one.taken} of {whole} expectations{where}", err=True)
+    terminal.remark(f"{mark} {file}: {one.taken} of {whole} expectations{where}")

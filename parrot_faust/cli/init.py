@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from parrot_faust.beginning import Places, Source, connector_json, look_at, parrot_yaml
 from parrot_faust.beginning.files import PASSWORD
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_option
+from parrot_faust.cli.progress import Waiting
 from parrot_faust.connect import Connect
 from parrot_faust.distribution import Local
 from parrot_faust.errors import DistributionError, SettingsError
@@ -34,6 +36,8 @@ UNFIT = 2  # exit status when the files are written but the database is not read
     "--to", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Folder to write to."
 )
 @click.option("--force", is_flag=True, help="Write over files that are there.")
+@json_option("the files, the tables, what hinders, and what to do next")
+@ends_with({UNFIT: "the files are written, and the database is not ready to be captured"})
 def init(
     postgres: str | None,
     schemas: tuple[str, ...],
@@ -47,16 +51,17 @@ def init(
     use_local: bool,
     folder: Path,
     force: bool,
+    as_json: bool,
 ) -> None:
     """Write a parrot.yaml with its reasons and, for a PostgreSQL database, the connector that captures it.
 
-    No password is written: the connector takes it from the environment. Exit status 2 means that the files are written,
-    and the database is not ready to be captured.
+    No password is written: the connector takes it from the environment.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", prefix):
         raise SettingsError(f"{prefix!r} can't begin topics' names: use letters, digits, _ and -")
     places = _places(brokers, registry, kudu, hbase, use_local)
-    source = look_at(postgres, schemas) if postgres else None
+    with Waiting("looking at the database"):
+        source = look_at(postgres, schemas) if postgres else None
     files = {
         "parrot.yaml": parrot_yaml(
             app, _pattern(prefix, source, schemas), places, source.tables if source else (), prefix
@@ -73,9 +78,12 @@ def init(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    _say(folder, files, prefix, source)
+    if as_json:
+        terminal.print_json(_view(folder, files, prefix, source))
+    else:
+        _say(folder, files, prefix, source)
     if source is not None and source.problems:
-        raise SystemExit(UNFIT)
+        end(UNFIT)
 
 
 def _places(brokers: str | None, registry: str | None, kudu: str | None, hbase: str | None, use_local: bool) -> Places:
@@ -116,19 +124,37 @@ def _pattern(prefix: str, source: Source | None, schemas: tuple[str, ...]) -> st
     return rf"{begin}\.{alternatives}\..*" if len(named) == 1 else rf"{begin}\.({alternatives})\..*"
 
 
+def _view(folder: Path, files: dict[str, str], prefix: str, source: Source | None) -> dict[str, Any]:
+    tables = [
+        {"schema": one.schema, "name": one.name, "key": one.key, "rows": one.rows, "problem": one.problem}
+        for one in (source.tables if source else ())
+    ]
+    return {
+        "written": [str(folder / name) for name in files],
+        "tables": tables,
+        "problems": list(source.problems) if source else [],
+        "next": _steps(folder, prefix, source),
+    }
+
+
 def _say(folder: Path, files: dict[str, str], prefix: str, source: Source | None) -> None:
-    console = Console()
-    console.print(f"written: {', '.join(escape(str(folder / name)) for name in files)}", highlight=False)
+    console = terminal.result()
+    terminal.done(f"written: {', '.join(str(folder / name) for name in files)}")
     if source is not None:
-        table = Table("table", "key", "rows", "", box=None, header_style="dim")
+        table = terminal.Table("table", "key", "rows", "")
         for one in source.tables:
             note = f"[red]{escape(one.problem)}[/]" if one.problem else f"[dim]{escape(one.remark)}[/]"
             table.add_row(escape(f"{one.schema}.{one.name}"), escape(", ".join(one.key)), f"{one.rows:,}", note)
-        console.print(f"PostgreSQL {escape(source.version)}, database {escape(source.database)}:", highlight=False)
+        terminal.done(f"PostgreSQL {source.version}, database {source.database}:")
         console.print(table)
         for problem in source.problems:
-            console.print(f"[red]✗[/] {escape(problem)}", highlight=False)
+            console.print(f"[red]✗[/] {escape(problem)}")
+    terminal.done("\n".join(("Next:", *(f"  {step}" for step in _steps(folder, prefix, source)))))
+
+
+def _steps(folder: Path, prefix: str, source: Source | None) -> list[str]:
+    """What to run next."""
     steps = [f"PARROT_CONFIG={folder / 'parrot.yaml'} faust -A parrot_faust worker"]
-    if source is not None:
-        steps = [f"export {PASSWORD}=...", f"parrot connector create {prefix} {folder / 'connector.json'}", *steps]
-    console.print("Next:", *(f"  {escape(step)}" for step in steps), sep="\n", highlight=False, soft_wrap=True)
+    if source is None:
+        return steps
+    return [f"export {PASSWORD}=...", f"parrot connector create {prefix} {folder / 'connector.json'}", *steps]

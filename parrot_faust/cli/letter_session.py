@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-
 from models import Edit, Fate, Place
-from parrot_faust.cli.letter_tables import outcome_table, print_json, shown
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end
+from parrot_faust.cli.letter_tables import outcome_table, shown
 from parrot_faust.cli.progress import counting
 from parrot_faust.errors import LetterError
 from parrot_faust.letters.box import Box, opened
@@ -52,7 +51,6 @@ class Session:
 
     async def chosen(self, box: Box) -> list[Kept]:
         """The letters that the filters match."""
-        self._bar.start()
         self.all = await box.letters(quarantine=self._choice.quarantine, progress=self.progress)
         problem = await self._keys.learn((kept.letter.key for kept in self.all), self._registry)
         if problem and self._choice.wanted.keys:
@@ -192,10 +190,10 @@ def report_plan(after: Sequence[Kept], asked: int, before: dict[str, int], as_js
     decided = Counter(kept.state for kept in after if kept.standing.fate and kept.standing.fate is not Fate.FORWARDED)
     outcomes = {"would be sent": asked, **{word: count for word, count in decided.items() if count}}
     if as_json:
-        print_json({"dry_run": True, "chosen": len(after), "outcomes": outcomes, "before": before})
+        terminal.print_json({"dry_run": True, "chosen": len(after), "outcomes": outcomes, "before": before})
         return
-    Console().print(outcome_table(outcomes, []))
-    Console().print(f"[dim]open before {before['open']:,}; nothing was done[/]")
+    terminal.result().print(outcome_table(outcomes, []))
+    terminal.remark(f"open before {before['open']:,}; nothing was done")
 
 
 def report(after: Sequence[Kept], before: dict[str, int], now: dict[str, int], as_json: bool) -> None:
@@ -215,15 +213,17 @@ def report(after: Sequence[Kept], before: dict[str, int], now: dict[str, int], a
             }
             for kept in after
         ]
-        print_json({"chosen": len(after), "outcomes": outcomes, "before": before, "after": now, "letters": view})
+        terminal.print_json(
+            {"chosen": len(after), "outcomes": outcomes, "before": before, "after": now, "letters": view}
+        )
     else:
-        console = Console()
+        console = terminal.result()
         console.print(outcome_table(outcomes, left))
         if untaken := sum(kept.standing.fate is None for kept in left):
-            console.print(f"[yellow]{untaken:,} were taken by no worker: does one of this app run, with this topic?[/]")
+            terminal.warn(f"{untaken:,} were taken by no worker: does one of this app run, with this topic?")
         console.print(
             f"open before {before['open']:,}, after {now['open']:,}"
             + (f"; {now['forwarded']:,} on their way to a sink that has not answered" if now["forwarded"] else "")
         )
     if left:
-        sys.exit(1)
+        end(1)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import click
 from rich.console import Group as Stack
 from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from models import Edit
+from parrot_faust.cli.terminal import Table
 from parrot_faust.letters.kept import SHOWN_BYTES, Group, Kept
 
 HEX_BYTES = 256  # of what is no text
 LEFT_SHOWN = 20  # letters that stay open are named up to so many
 _STYLES = {"open": "red", "failed": "red", "forwarded": "yellow", "applied": "green"}
-
-
-def print_json(view: Any) -> None:
-    """Print data as JSON."""
-    click.echo(json.dumps(view, indent=1, ensure_ascii=False))
 
 
 def at(at_ms: int) -> str:
@@ -51,7 +45,7 @@ def shown(data: bytes | None, limit: int | None) -> str:
 
 def group_table(made: Iterable[Group]) -> Table:
     """Groups, a line each."""
-    table = Table("topic", "reason", "stage", "sink", "state", "letters", "first", "last", box=None, header_style="dim")
+    table = Table("topic", "reason", "stage", "sink", "state", "letters", "first", "last")
     table.columns[5].justify = "right"
     for group in made:
         table.add_row(
@@ -69,7 +63,7 @@ def group_table(made: Iterable[Group]) -> Table:
 
 def letter_table(letters: Iterable[tuple[Kept, str]]) -> Table:
     """Letters with their keys, a line each."""
-    table = Table("address", "key", "reason", "sink", "state", "since", "message", box=None, header_style="dim")
+    table = Table("address", "key", "reason", "sink", "state", "since", "message")
     table.columns[0].overflow = "fold"
     for kept, key in letters:
         table.add_row(
@@ -87,7 +81,7 @@ def letter_table(letters: Iterable[tuple[Kept, str]]) -> Table:
 def letter_view(kept: Kept, key: str, head: str) -> Panel:
     """One letter, with all that is known of it."""
     letter = kept.letter
-    facts = Table.grid(padding=(0, 2))
+    facts = RichTable.grid(padding=(0, 2))
     lines = {
         "source": str(kept.source),
         "kept at": str(kept.filing.place),
@@ -122,13 +116,13 @@ def edit_text(edit: Edit) -> str:
 
 def outcome_table(outcomes: Mapping[str, int], left: Sequence[Kept]) -> Stack:
     """What became of letters, and those that are left."""
-    table = Table("outcome", "letters", box=None, header_style="dim")
+    table = Table("outcome", "letters")
     table.columns[1].justify = "right"
     for word, count in outcomes.items():
         table.add_row(_state(word), f"{count:,}")
     parts: list[Any] = [table]
     if left:
-        rest = Table("left open", "sink", "reason", "message", box=None, header_style="dim")
+        rest = Table("left open", "sink", "reason", "message")
         for kept in left[:LEFT_SHOWN]:
             waiting = f"waiting for {', '.join(kept.standing.waiting)}" if kept.standing.waiting else kept.message
             rest.add_row(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import click
-from rich.console import Console
-
 from models import Edit, Fate, Resolution
+from parrot_faust.cli import terminal
 from parrot_faust.cli.letter_session import (
     Choice,
     Session,
@@ -17,7 +15,7 @@ from parrot_faust.cli.letter_session import (
     report_plan,
     run_with,
 )
-from parrot_faust.cli.letter_tables import group_table, letter_table, letter_view, print_json
+from parrot_faust.cli.letter_tables import group_table, letter_table, letter_view
 from parrot_faust.errors import LetterError
 from parrot_faust.letters.box import Box
 from parrot_faust.letters.kept import Kept, counts, groups, restanding
@@ -32,22 +30,23 @@ def list_letters(choice: Choice, *, each: bool, everything: bool, limit: int, as
 
     async def run(box: Box, session: Session) -> None:
         chosen = [kept for kept in await session.chosen(box) if everything or not kept.standing.closed]
+        session.close()
         made = groups(chosen)
         if as_json:
             listed = {"letters": [session.view(kept) for kept in chosen]} if each else {}
-            print_json({"counts": counts(chosen), "groups": [group_view(group) for group in made], **listed})
+            terminal.print_json({"counts": counts(chosen), "groups": [group_view(group) for group in made], **listed})
             return
-        console = Console()
+        console = terminal.result()
         if not chosen:
-            console.print(f"no {choice.noun}" if choice.wanted.everything else f"no {choice.noun} match")
+            terminal.done(f"no {choice.noun}" if choice.wanted.everything else f"no {choice.noun} match")
             return
         if each:
             console.print(letter_table([(kept, session.key_text(kept)) for kept in chosen[:limit]]))
             if len(chosen) > limit:
-                console.print(f"[dim]{len(chosen) - limit:,} more; --limit shows more of them[/]")
+                terminal.remark(f"{len(chosen) - limit:,} more; --limit shows more of them")
         else:
             console.print(group_table(made))
-        console.print(f"[dim]{counted(chosen)}; what each reason means is in {ERRORS_PAGE}[/]")
+        terminal.remark(f"{counted(chosen)}; what each reason means is in {ERRORS_PAGE}")
 
     run_with(choice, run)
 
@@ -57,17 +56,18 @@ def show_letters(choice: Choice, *, limit: int, as_json: bool) -> None:
 
     async def run(box: Box, session: Session) -> None:
         chosen = await session.chosen(box)
+        session.close()
         if not chosen:
             group = "quarantine" if choice.quarantine else "deadletters"
             raise LetterError(f"no {choice.noun} match; `parrot {group} list --all --each` shows what there is")
         if as_json:
-            print_json({"letters": [session.view(kept, head=True) for kept in chosen]})
+            terminal.print_json({"letters": [session.view(kept, head=True) for kept in chosen]})
             return
-        console = Console()
+        console = terminal.result()
         for kept in chosen[:limit]:
             console.print(letter_view(kept, session.key_text(kept), session.head(kept)))
         if len(chosen) > limit:
-            console.print(f"[dim]{len(chosen) - limit:,} more; choose by filters, or --limit[/]")
+            terminal.remark(f"{len(chosen) - limit:,} more; choose by filters, or --limit")
 
     run_with(choice, run)
 
@@ -92,7 +92,7 @@ def send_again(
             return
         if edit is not None and len(chosen) > 1 and not yes:
             session.close()
-            click.confirm(f"give {len(chosen):,} rows these values?", abort=True, err=True)
+            terminal.confirm(f"give {len(chosen):,} rows these values?")
         await redrive(
             box, chosen, held, patience_s=patience, progress=session.progress, answered=session.answered, edit=edit
         )
@@ -116,7 +116,7 @@ def discard_letters(choice: Choice, *, dry_run: bool, yes: bool, as_json: bool, 
             resolutions = [Resolution(kept.filing.place, Fate.DISCARDED, request) for kept in chosen]
         session.close()
         if not (dry_run or yes or not resolutions):
-            click.confirm(f"throw away {len(resolutions):,} {choice.noun}?", abort=True, err=True)
+            terminal.confirm(f"throw away {len(resolutions):,} {choice.noun}?")
         if dry_run:
             for resolution in resolutions:
                 box.resolutions.add(resolution)
@@ -124,11 +124,11 @@ def discard_letters(choice: Choice, *, dry_run: bool, yes: bool, as_json: bool, 
             await box.write(resolutions)
         after = counts(restanding(session.all, box.resolutions))
         if as_json:
-            print_json({"dry_run": dry_run, "discarded": len(resolutions), "before": before, "after": after})
+            terminal.print_json({"dry_run": dry_run, "discarded": len(resolutions), "before": before, "after": after})
             return
         word = "would be thrown away" if dry_run else "thrown away"
         count = f"{len(resolutions):,} {choice.noun} {word}"
-        Console().print(f"{count}; open before {before['open']:,}, after {after['open']:,}")
+        terminal.done(f"{count}; open before {before['open']:,}, after {after['open']:,}")
 
     run_with(choice, run)
 

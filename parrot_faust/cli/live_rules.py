@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from parrot_faust.cli.letter_tables import at, print_json
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_option
+from parrot_faust.cli.letter_tables import at
+from parrot_faust.cli.progress import Waiting
 from parrot_faust.cli.rule_files import text_of
 from parrot_faust.errors import ParrotError, RuleError
 from parrot_faust.quality import RuleSet, load
@@ -26,7 +26,8 @@ from parrot_faust.settings import load as load_settings
 WAIT_S = 15.0
 NOT_TAKEN = 3  # the exit status when the broker has a command and no worker has taken it yet
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_taken_as_json = json_option("what was done, and which workers have taken it")
+_ends = ends_with({1: "nothing is done: a file or a name is wrong", NOT_TAKEN: "no worker has taken it yet"})
 _wait = click.option("--wait", "wait_s", default=WAIT_S, show_default=True, help="Seconds to wait for the workers.")
 
 
@@ -41,11 +42,12 @@ class _Given:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_wait
-@_as_json
+@_taken_as_json
+@_ends
 def apply(files: tuple[Path, ...], wait_s: float, as_json: bool) -> None:
     """Put the rules of FILES in force in every worker, from its next batch on.
 
-    Nothing is applied when any file is wrong: exit status 1. Exit status 3 when no worker has taken it yet.
+    Nothing is applied when any file is wrong.
     """
     given = _read(files)
     by, results = who(), []
@@ -55,7 +57,8 @@ def apply(files: tuple[Path, ...], wait_s: float, as_json: bool) -> None:
         for one in given:
             results.append(await _apply(desk, one, known.get(one.rules.table), by, wait_s))
 
-    run(load_settings(), work)
+    with Waiting("waiting for the workers"):
+        run(load_settings(), work)
     _tell(results, as_json)
 
 
@@ -96,33 +99,35 @@ def _result(
 
 def _tell(results: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        print_json(results)
+        terminal.print_json(results)
     else:
         for result in results:
             _tell_one(result)
     if not all(result["taken"] for result in results):
-        sys.exit(NOT_TAKEN)
+        end(NOT_TAKEN)
 
 
 def _tell_one(result: dict[str, Any]) -> None:
     table, version = result["table"], result["version"]
     if not result["done"]:
-        click.echo(f"= {table}: version {version} is in force already, nothing changes")
+        terminal.done(f"= {table}: version {version} is in force already, nothing changes")
         return
     if not result["taken"]:
-        click.echo(f"? {table}: version {version} is sent, and no worker has taken it yet: it counts once one runs")
+        terminal.warn(f"? {table}: version {version} is sent, and no worker has taken it yet: it counts once one runs")
         return
     counts = ", ".join(f"{len(result[word])} {word}" for word in ("added", "removed", "changed") if result[word])
-    click.echo(f"✓ {table}: version {version} instead of {result['before'] or 'none'} ({counts or 'no rule differs'})")
+    terminal.done(
+        f"✓ {table}: version {version} instead of {result['before'] or 'none'} ({counts or 'no rule differs'})"
+    )
     if result["workers"]:
         ms = max(result["workers"].values())
-        click.echo(f"  in force in {len(result['workers'])} of {_all(result)} workers after {ms} ms")
+        terminal.done(f"  in force in {len(result['workers'])} of {_all(result)} workers after {ms} ms")
     for worker in result["silent"]:
-        click.echo(f"  worker {worker} has not followed yet; `parrot rules list` shows when it does")
+        terminal.warn(f"  worker {worker} has not followed yet; `parrot rules list` shows when it does")
     if result["paused"]:
-        click.echo("  the table's rules are PAUSED: nothing is checked until `parrot rules resume`")
+        terminal.warn("  the table's rules are PAUSED: nothing is checked until `parrot rules resume`")
     if result["waiting"]:
-        click.echo("  waiting: no worker knows a source topic of this name yet")
+        terminal.warn("  waiting: no worker knows a source topic of this name yet")
 
 
 def _all(result: dict[str, Any]) -> int:
@@ -144,7 +149,7 @@ def _read(files: tuple[Path, ...]) -> list[_Given]:
             errors += [str(one) for one in (error, *error.also)]
     if errors:
         for text in errors:
-            click.secho(text, fg="red", err=True)
+            terminal.refuse(text)
         raise RuleError("nothing is applied, the rules in force stay")
     return list(given.values())
 
@@ -173,23 +178,25 @@ def _command(doing: Doing, text: str, wait_s: float, as_json: bool) -> None:
         taken = await desk.taken(table, wanted[doing], wait_s)
         return _result(taken, command, decision.entry.version, waiting=False, before=known[table])
 
-    result = run(load_settings(), work)
+    with Waiting("waiting for the workers"):
+        result = run(load_settings(), work)
     if as_json:
-        print_json(result)
+        terminal.print_json(result)
     elif not result["done"]:
-        click.echo(f"= {result['table']}: nothing to {doing}")
+        terminal.done(f"= {result['table']}: nothing to {doing}")
     elif not result["taken"]:
-        click.echo(f"? {result['table']}: the {doing} is sent, and no worker has taken it yet")
+        terminal.warn(f"? {result['table']}: the {doing} is sent, and no worker has taken it yet")
     else:
-        click.echo(f"✓ {result['table']}: {_DONE[doing]}, in {len(result['workers'])} of {_all(result)} workers")
+        terminal.done(f"✓ {result['table']}: {_DONE[doing]}, in {len(result['workers'])} of {_all(result)} workers")
     if not result["taken"]:
-        sys.exit(NOT_TAKEN)
+        end(NOT_TAKEN)
 
 
 @click.command()
 @click.argument("table")
 @_wait
-@_as_json
+@_taken_as_json
+@_ends
 def pause(table: str, wait_s: float, as_json: bool) -> None:
     """Check nothing of TABLE until `resume`: every row passes. What is applied meanwhile waits too."""
     _command(Doing.PAUSE, table, wait_s, as_json)
@@ -198,7 +205,8 @@ def pause(table: str, wait_s: float, as_json: bool) -> None:
 @click.command()
 @click.argument("table")
 @_wait
-@_as_json
+@_taken_as_json
+@_ends
 def resume(table: str, wait_s: float, as_json: bool) -> None:
     """Check TABLE again."""
     _command(Doing.RESUME, table, wait_s, as_json)
@@ -207,7 +215,8 @@ def resume(table: str, wait_s: float, as_json: bool) -> None:
 @click.command()
 @click.argument("table")
 @_wait
-@_as_json
+@_taken_as_json
+@_ends
 def remove(table: str, wait_s: float, as_json: bool) -> None:
     """Take TABLE's rules away, until some are applied or a file with new content is given to a worker."""
     _command(Doing.REMOVE, table, wait_s, as_json)
@@ -217,23 +226,24 @@ def remove(table: str, wait_s: float, as_json: bool) -> None:
 
 
 @click.command("list")
-@_as_json
+@json_option("the tables with their rules, and the workers")
 def list_rules(as_json: bool) -> None:
     """Show each table's rules, which version each worker judges by since when, and the rules that are suspended."""
 
     async def work(desk: RulesDesk) -> tuple[dict[str, RuleEntry], list[WorkerReport]]:
         return await desk.entries(), await desk.reports()
 
-    entries, reports = run(load_settings(), work)
+    with Waiting("reading the rules"):
+        entries, reports = run(load_settings(), work)
     rows = [_row(table, entries.get(table), reports) for table in sorted({*entries, *_told(reports)})]
     if as_json:
-        print_json({"tables": rows, "workers": [_worker(report) for report in reports]})
+        terminal.print_json({"tables": rows, "workers": [_worker(report) for report in reports]})
         return
-    console = Console()
+    console = terminal.result()
     if not rows:
-        console.print("no rules: none were applied, and no worker was given a file")
+        terminal.done("no rules: none were applied, and no worker was given a file")
         return
-    shown = Table("table", "version", "state", "rules", "since", "by", "workers", box=None, header_style="dim")
+    shown = terminal.Table("table", "version", "state", "rules", "since", "by", "workers")
     for row in rows:
         shown.add_row(
             escape(row["table"]),
@@ -308,7 +318,7 @@ def _told(reports: list[WorkerReport]) -> set[str]:
 
 @click.command()
 @click.argument("table")
-@_as_json
+@json_option("what was done, one after another")
 def history(table: str, as_json: bool) -> None:
     """Show what was done to TABLE's rules: when, by whom, and which rules were added, removed and changed."""
 
@@ -316,7 +326,8 @@ def history(table: str, as_json: bool) -> None:
         known = await desk.entries()
         return (name := named(known, table)), known[name]
 
-    name, entry = run(load_settings(), work)
+    with Waiting("reading the rules"):
+        name, entry = run(load_settings(), work)
     if not entry.history:
         raise ParrotError(f"nothing is known of what was done to the rules of {name}")
     if as_json:
@@ -325,14 +336,14 @@ def history(table: str, as_json: bool) -> None:
             | _changes(one)
             for one in entry.history
         ]
-        print_json({"table": name, "history": lines})
+        terminal.print_json({"table": name, "history": lines})
         return
-    shown = Table("when", "what", "version", "by", "rules", box=None, header_style="dim")
+    shown = terminal.Table("when", "what", "version", "by", "rules")
     for one in entry.history:
         parts = [f"{sign}{escape(rule)}" for sign, rules in _signs(one) for rule in rules]
         what = f"{one.doing} {one.origin}".strip()
         shown.add_row(at(one.at_ms), escape(what), one.version or "-", escape(one.by), " ".join(parts))
-    Console().print(shown)
+    terminal.result().print(shown)
 
 
 def _changes(one: Happening) -> dict[str, list[str]]:

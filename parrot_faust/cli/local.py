@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
 import time
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 
-from parrot_faust.distribution import ALL, Local
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import json_option
+from parrot_faust.cli.progress import Counting, Waiting
+from parrot_faust.distribution import ALL, ComponentStatus, Local
 from parrot_faust.distribution.fetch import Silent
 from parrot_faust.distribution.lock import Artefact
 
 FOLLOW_POLL_S = 0.3
+_components_as_json = json_option("a list of the components")
 
 
 class FetchBars:
     """A bar for each artefact on its way, and one for all."""
 
-    def __init__(self, console: Console, wanted: list[Artefact]) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
-        )
+    def __init__(self, wanted: list[Artefact]) -> None:
+        self.progress = Counting(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         self._wanted = wanted
         self._total: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -35,15 +34,14 @@ class FetchBars:
         """Show the artefact's bar."""
         with self._lock:
             if self._total is None:
-                self.progress.start()
                 self._total = self.progress.add_task("fetching", total=sum(one.size for one in self._wanted))
             self._tasks[artefact.coordinate] = self.progress.add_task(artefact.filename, total=artefact.size)
 
     def advance(self, artefact: Artefact, count: int) -> None:
         """Move the artefact's bar and the total."""
-        self.progress.advance(self._tasks[artefact.coordinate], count)
+        self.progress.update(self._tasks[artefact.coordinate], advance=count)
         if self._total is not None:
-            self.progress.advance(self._total, count)
+            self.progress.update(self._total, advance=count)
 
     def end(self, artefact: Artefact) -> None:
         """Take the artefact's bar away."""
@@ -56,66 +54,78 @@ class FetchBars:
         self.progress.stop()
 
 
-def bars(console: Console, local: Local, names: tuple[str, ...]) -> FetchBars:
+def bars(local: Local, names: tuple[str, ...]) -> FetchBars:
     """Progress bars for what is missing from the cache."""
     missing = [artefact for artefact in local.wanted(names) if not local.cached(artefact)]
-    return FetchBars(console, missing)
+    if missing:
+        terminal.remark(f"fetching {len(missing)} artefacts")
+    return FetchBars(missing)
 
 
-def start(local: Local, names: tuple[str, ...], console: Console) -> None:
+def start(local: Local, names: tuple[str, ...]) -> None:
     """Bring components up, showing what is fetched and when each is up."""
-    with bars(console, local, names) as progress:
+    with bars(local, names) as progress:
         local.fetch(names, progress)
 
-    def say(name: str, what: str, seconds: float) -> None:
-        if what != "starting":
-            console.print(f"  [green]✓[/] {name:<10} {what} after {seconds:.1f} s")
+    with Waiting("starting") as wait:
 
-    local.up(names, progress=Silent(), events=say)
+        def say(name: str, what: str, seconds: float) -> None:
+            if what == "starting":
+                wait.say(f"starting {name}")
+            else:
+                wait.note(f"  [green]✓[/] {name:<10} {what} after {seconds:.1f} s")
+
+        local.up(names, progress=Silent(), events=say)
 
 
 @click.command()
 @click.argument("components", nargs=-1, type=click.Choice(ALL), metavar="[COMPONENT]...")
-def up(components: tuple[str, ...]) -> None:
+@_components_as_json
+def up(components: tuple[str, ...], as_json: bool) -> None:
     """Start the local distribution, or some of it with what that needs."""
-    local, console = Local.here(), Console()
-    start(local, components or ALL, console)
-    console.print(_table(local))
+    local = Local.here()
+    start(local, components or ALL)
+    _show(local, as_json)
 
 
 @click.command()
 @click.argument("components", nargs=-1, type=click.Choice(ALL), metavar="[COMPONENT]...")
-def down(components: tuple[str, ...]) -> None:
+@json_option("a list of the components that were ended")
+def down(components: tuple[str, ...], as_json: bool) -> None:
     """End what `up` started, and nothing else."""
-    ended = Local.here().down(components or ALL)
-    click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
+    with Waiting("ending"):
+        ended = Local.here().down(components or ALL)
+    if as_json:
+        terminal.print_json(ended)
+    else:
+        terminal.done(f"ended: {', '.join(ended)}" if ended else "nothing was running")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@_components_as_json
 def status(as_json: bool) -> None:
     """Show each component: address, process, health, memory, uptime."""
-    local = Local.here()
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(one) for one in local.status()], indent=1))
-    else:
-        Console().print(_table(local))
+    _show(Local.here(), as_json)
 
 
 @click.command()
 @click.argument("component", type=click.Choice(ALL))
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
-def logs(component: str, follow: bool) -> None:
+@json_option("each line as an object")
+def logs(component: str, follow: bool, as_json: bool) -> None:
     """Print a component's logs."""
     files = [
         (path, path.open(encoding="utf-8", errors="replace")) for path in Local.here().log(component) if path.exists()
     ]
     if not files:
-        click.echo(f"{component} has written no log yet", err=True)
+        terminal.remark(f"{component} has written no log yet; start it with `parrot up {component}`")
     while files:
         for path, file in files:
             for line in file:
-                click.echo(f"{path.stem}: {line}", nl=False)
+                if as_json:
+                    terminal.print_json({"process": path.stem, "line": line.rstrip("\n")}, line=True)
+                else:
+                    click.echo(f"{path.stem}: {line}", nl=False)
         if not follow:
             break
         time.sleep(FOLLOW_POLL_S)
@@ -123,17 +133,35 @@ def logs(component: str, follow: bool) -> None:
 
 @click.command()
 @click.option("--verify", is_flag=True, help="Read every file again and compare its hash.")
-def fetch(verify: bool) -> None:
+@json_option("how many artefacts were fetched, how many there are, and where")
+def fetch(verify: bool, as_json: bool) -> None:
     """Fetch everything into the cache, so that all else works offline."""
-    local, console = Local.here(), Console()
-    with bars(console, local, ALL) as progress:
-        fetched = local.fetch(ALL, progress, fully=verify)
-    console.print(f"{fetched} artefacts fetched, {len(local.wanted(ALL))} in {local.cache}")
+    local = Local.here()
+    if verify:
+        with Waiting("reading every file again"):
+            fetched = local.fetch(ALL, Silent(), fully=True)
+    else:
+        with bars(local, ALL) as progress:
+            fetched = local.fetch(ALL, progress)
+    found = {"fetched": fetched, "artefacts": len(local.wanted(ALL)), "cache": str(local.cache)}
+    if as_json:
+        terminal.print_json(found)
+    else:
+        terminal.done(f"{fetched} artefacts fetched, {found['artefacts']} in {found['cache']}")
 
 
-def _table(local: Local) -> Table:
-    table = Table("component", "version", "address", "pid", "state", "memory", "up for", box=None, header_style="dim")
-    for one in local.status():
+def _show(local: Local, as_json: bool) -> None:
+    with Waiting("asking the components"):
+        found = local.status()
+    if as_json:
+        terminal.print_json([dataclasses.asdict(one) for one in found])
+    else:
+        terminal.result().print(_table(found))
+
+
+def _table(found: list[ComponentStatus]) -> terminal.Table:
+    table = terminal.Table("component", "version", "address", "pid", "state", "memory", "up for")
+    for one in found:
         state = "[green]healthy[/]" if one.healthy else "[red]not healthy[/]" if one.pid else "[dim]down[/]"
         table.add_row(
             one.name,

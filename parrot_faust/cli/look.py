@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 import happybase
 import psycopg
-from rich.console import Console
-from rich.table import Table
 
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import json_option
 from parrot_faust.cli.lying import history_in, lying
+from parrot_faust.cli.progress import Waiting
 from parrot_faust.demo import stores
 from parrot_faust.demo.broker import Broker
 from parrot_faust.distribution import Addresses, Local
@@ -20,7 +20,7 @@ from parrot_faust.errors import DistributionError
 
 @click.command()
 @click.argument("statement", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of rows.")
+@json_option("a list of rows")
 def sql(statement: str | None, as_json: bool) -> None:
     """Run a STATEMENT on the local PostgreSQL, or ask for statements until an empty line."""
     addresses = Local.here().addresses()
@@ -33,7 +33,7 @@ def sql(statement: str | None, as_json: bool) -> None:
                 try:
                     _run(connection, text, as_json)
                 except psycopg.Error as error:
-                    click.secho(str(error).strip(), fg="red", err=True)
+                    terminal.fail(str(error).strip())
     except psycopg.OperationalError as error:
         raise DistributionError(f"PostgreSQL does not answer ({error}); start it with `parrot up postgres`") from None
     except psycopg.Error as error:
@@ -43,7 +43,10 @@ def sql(statement: str | None, as_json: bool) -> None:
 def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> None:
     cursor = connection.execute(statement)
     if cursor.description is None:
-        click.echo(cursor.statusmessage)
+        if as_json:
+            terminal.print_json({"status": cursor.statusmessage})
+        else:
+            terminal.done(cursor.statusmessage or "")
         return
     _show([column.name for column in cursor.description], cursor.fetchall(), as_json)
 
@@ -53,13 +56,20 @@ def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> 
 @click.argument("table")
 @click.option("--key", help="Only the row with this key; several key columns are joined with |.")
 @click.option("--limit", default=20, show_default=True, help="How many rows to show.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of rows.")
+@json_option("a list of rows")
 def rows(store: str, table: str, key: str | None, limit: int, as_json: bool) -> None:
     """Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders).
 
     Rows are those of the newest generation of the table; a value that lies in a column of an earlier type names it.
     """
-    local = Local.here()
+    with Waiting(f"reading {table} in {store}"):
+        names, found = _rows(Local.here(), store, table)
+    chosen = [row for identity, row in found if key is None or "|".join(map(str, identity)) == key]
+    _show(names, chosen[:limit], as_json)
+
+
+def _rows(local: Local, store: str, table: str) -> tuple[list[str], list[tuple[tuple[Any, ...], tuple[Any, ...]]]]:
+    """The columns of a table as the source has them, and the rows of the store with their keys, in order."""
     addresses = local.addresses()
     schema, relation = ["public", *table.split(".")][-2:]
     name = f"{schema}.{relation}"
@@ -75,8 +85,7 @@ def rows(store: str, table: str, key: str | None, limit: int, as_json: bool) -> 
     if store == "hbase":
         _check_exists(addresses, target)
     found = read(addresses, target, places.types, keys)
-    chosen = [row for identity, row in sorted(found.items()) if key is None or "|".join(map(str, identity)) == key]
-    _show(list(types), [places.row(row) for row in chosen[:limit]], as_json)
+    return list(types), [(identity, places.row(row)) for identity, row in sorted(found.items())]
 
 
 def _check_exists(addresses: Addresses, target: str) -> None:
@@ -102,12 +111,12 @@ def _key_columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
 def _show(names: list[str], found: list[tuple[Any, ...]], as_json: bool) -> None:
     if as_json:
         rows = [dict(zip(names, row, strict=True)) for row in found]
-        click.echo(json.dumps(rows, indent=1, default=str, ensure_ascii=False))
+        terminal.print_json(rows)
         return
-    table = Table(*names, box=None, header_style="dim")
+    table = terminal.Table(*names)
     for row in found:
         table.add_row(*("[dim]null[/]" if value is None else _short(value) for value in row))
-    Console().print(table)
+    terminal.result().print(table)
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ import click
 
 from models import Edit
 from parrot_faust.cli import letter_work
+from parrot_faust.cli.conventions import Group, ends_with, json_option
 from parrot_faust.cli.letter_session import PATIENCE_S, Choice, place_of
 from parrot_faust.letters.kept import Wanted, moment
 from parrot_faust.rules_desk import who
@@ -48,12 +49,12 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_choice
 
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+_LEFT = {1: "some have failed again, or are still open or on their way; or not done"}
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-@click.group()
+@click.group(cls=Group)
 def quarantine() -> None:
     """List, show, let through or throw away rows that rules have held back.
 
@@ -67,7 +68,7 @@ def quarantine() -> None:
 @click.option("--each", is_flag=True, help="Show every row by itself.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are done with.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Rows that --each shows.")
-@_as_json
+@json_option("counts and groups; with --each also the rows")
 def list_rows(choice: Choice, each: bool, everything: bool, limit: int, as_json: bool) -> None:
     """Count the rows that are held, by table, rules and state."""
     letter_work.list_letters(choice, each=each, everything=everything, limit=limit, as_json=as_json)
@@ -76,7 +77,7 @@ def list_rows(choice: Choice, each: bool, everything: bool, limit: int, as_json:
 @quarantine.command()
 @_filters
 @click.option("--limit", type=click.IntRange(1), default=5, show_default=True, help="Rows to show.")
-@_as_json
+@json_option("the rows")
 def show(choice: Choice, limit: int, as_json: bool) -> None:
     """Show rows: where each comes from, which rules hold it and why, and the record's head, masked as `mask:` says."""
     letter_work.show_letters(choice, limit=limit, as_json=as_json)
@@ -89,7 +90,8 @@ def show(choice: Choice, limit: int, as_json: bool) -> None:
 @_dry_run
 @_yes
 @click.option("--patience", default=PATIENCE_S, show_default=True, help="Seconds to wait while nothing is answered.")
-@_as_json
+@json_option("what became of each row")
+@ends_with(_LEFT)
 def redrive(
     choice: Choice,
     values: Sequence[str],
@@ -102,7 +104,7 @@ def redrive(
     """Judge rows again by the rules in force, and send on what passes, in the order of their keys.
 
     A row that a newer change of its key has replaced, or deleted, is not applied. With --set a value is corrected on
-    the way; who did so, and when, is kept with the row. Ends with 0 when all are done with, with 1 when some are held.
+    the way; who did so, and when, is kept with the row.
     """
     edit = _edit(values, nulls)
     letter_work.send_again(choice, dry_run=dry_run, patience=patience, as_json=as_json, edit=edit, yes=yes)
@@ -113,7 +115,7 @@ def redrive(
 @click.option("--replaced", is_flag=True, help="Only rows that a newer change of their key has replaced or deleted.")
 @_dry_run
 @_yes
-@_as_json
+@json_option("how many, and what is open before and after")
 def discard(choice: Choice, replaced: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Say of rows that nothing is to be done about them. Their records stay in the quarantine topic."""
     letter_work.discard_letters(choice, dry_run=dry_run, yes=yes, as_json=as_json, replaced=replaced)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import click
 import msgspec
 from aiokafka.errors import KafkaError
-from rich.console import Console
-from rich.table import Table
 
 from models import TableSchema
-from parrot_faust.cli import imported_rules, live_rules, tried_rules
+from parrot_faust.cli import imported_rules, live_rules, terminal, tried_rules
+from parrot_faust.cli.conventions import Group, end, ends_with, json_option
+from parrot_faust.cli.progress import Waiting
 from parrot_faust.codec.registered_table import registered_table
 from parrot_faust.errors import DecodeError, ParrotError, RegistryUnavailable, RuleError, SettingsError
 from parrot_faust.quality import RuleSet, load
@@ -30,7 +29,7 @@ LARGEST = 64 << 20  # bytes of a file of tests; a rule file has a limit of its o
 SUFFIXES = {".yaml", ".yml", ".json"}
 
 
-@click.group()
+@click.group(cls=Group)
 def rules() -> None:
     """Check rule files, test what they say of rows, and say which ones workers judge by."""
 
@@ -44,21 +43,23 @@ for _command in (*live_rules.COMMANDS, *tried_rules.COMMANDS, imported_rules.imp
 @click.option(
     "--registry", help="The schema registry that knows the columns; else that of parrot.yaml, if there is one."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with an object a file.")
+@json_option("a list with an object a file")
+@ends_with({1: "something is wrong with a file"})
 def check(files: tuple[Path, ...], registry: str | None, as_json: bool) -> None:
-    """Check rule FILES: everything that is wrong, with its place. Exit status 1 when anything is."""
+    """Check rule FILES: everything that is wrong, with its place."""
     checked = [_checked(file) for file in files]
-    shapes = asyncio.run(_shapes(registry, [one.rules.table for one in checked if one.rules]))
+    with Waiting("asking for the tables' columns"):
+        shapes = asyncio.run(_shapes(registry, [one.rules.table for one in checked if one.rules]))
     for one in checked:
         if one.rules is not None:
             one.look_up(shapes)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode([one.view() for one in checked])).decode())
+        terminal.print_json([one.view() for one in checked])
     else:
         for one in checked:
             one.show()
     if any(one.errors for one in checked):
-        sys.exit(1)
+        end(1)
 
 
 @dataclass
@@ -102,13 +103,13 @@ class _Checked:
     def show(self) -> None:
         """Print errors, warnings, and a line when it is good."""
         for error in self.errors:
-            click.secho(error["text"], fg="red", err=True)
+            terminal.refuse(error["text"])
         for warning in self.warnings:
-            click.secho(f"{self.file}: warning: {warning}", fg="yellow", err=True)
+            terminal.warn(f"{self.file}: warning: {warning}")
         if self.rules is not None and not self.errors:
             count = len(self.rules.every_rule())
             known = f", its columns {self.looked_up}" if self.looked_up else ""
-            click.echo(f"✓ {self.file}: {self.rules.table}, {count} rules, version {self.rules.version}{known}")
+            terminal.done(f"✓ {self.file}: {self.rules.table}, {count} rules, version {self.rules.version}{known}")
 
 
 def _checked(file: Path) -> _Checked:
@@ -196,9 +197,10 @@ async def _in_topics(settings: Settings, tables: list[str], before: dict[str, _S
 
 @rules.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object: cases, passed, failed.")
+@json_option("how many cases there are, how many passed, and which failed")
+@ends_with({1: "a case has failed, or there is none"})
 def test(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Run the cases in PATHS (files, or folders with files that have `cases`). Exit status 1 when any fails."""
+    """Run the cases in PATHS (files, or folders with files that have `cases`)."""
     failed: list[dict[str, Any]] = []
     count = 0
     for path, required in [one for given in paths for one in _files(given)]:
@@ -225,11 +227,11 @@ def test(paths: tuple[Path, ...], as_json: bool) -> None:
                 )
     if as_json:
         report = {"cases": count, "passed": count - len(failed), "failed": failed}
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        terminal.print_json(report)
     else:
         _show(count, failed)
     if failed or not count:
-        sys.exit(1)
+        end(1)
 
 
 def _files(path: Path) -> list[tuple[Path, bool]]:
@@ -251,9 +253,9 @@ def _text(path: Path) -> str:
 
 
 def _show(count: int, failed: list[dict[str, Any]]) -> None:
-    console = Console()
+    console = terminal.result()
     if failed:
-        table = Table("file", "case", "expected", "got", box=None, header_style="dim")
+        table = terminal.Table("file", "case", "expected", "got")
         for one in failed:
             table.add_row(one["file"], one["name"], _plain(one["expected"]), f"[red]{_escaped(_plain(one['got']))}[/]")
         console.print(table)

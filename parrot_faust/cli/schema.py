@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,12 @@ import click
 import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from models import StoreShape, TableSchema
 from parrot_faust.application import claims_of, sink_specs, terms_of
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import Group, end, ends_with, json_option
+from parrot_faust.cli.progress import Waiting
 from parrot_faust.errors import ParrotError, TableRefused
 from parrot_faust.schema import STORES, Claims, SchemaHistory
 from parrot_faust.schema.diff import type_text
@@ -35,10 +36,11 @@ WAIT_S = 15.0
 _config = click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="The settings file, else PARROT_CONFIG."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_taken_as_json = json_option("the verdict, and whether a worker has taken it")
+_ends = ends_with({0: "a worker has taken it", NOT_TAKEN: "none has taken it yet"})
 
 
-@click.group()
+@click.group(cls=Group)
 def schema() -> None:
     """Changes of the tables' shapes: planned, held, done."""
 
@@ -87,39 +89,39 @@ class Whose:
 @schema.command()
 @click.argument("table", required=False)
 @_config
-@_json
+@json_option("a list of what is to be done for each table")
+@ends_with({0: "nothing is to be done", TO_DO: "something is to be done"})
 def plan(table: str | None, config: Path | None, as_json: bool) -> None:
-    """Show what would be done so that both stores fit the newest shapes in the topics. Changes nothing.
-
-    Exit status: 0 nothing is to be done; 2 something is.
-    """
+    """Show what would be done so that both stores fit the newest shapes in the topics. Changes nothing."""
     settings = load(config)
-    histories, shapes = run(settings, lambda desk: _state(desk, table))
+    with Waiting("reading the tables' shapes"):
+        histories, shapes = run(settings, lambda desk: _state(desk, table))
     whose = Whose(claims_of(settings, sink_specs(settings)), {name: encoded(each) for name, each in histories.items()})
-    with _sinks(settings) as sinks:
+    with Waiting("asking the stores"), _sinks(settings) as sinks:
         plans = [_plan(settings, sinks, name, histories.get(name), shape, whose) for name, shape in shapes.items()]
     if as_json:
-        _print([msgspec.to_builtins(each) | {"to_do": each.to_do} for each in plans])
+        terminal.print_json([msgspec.to_builtins(each) | {"to_do": each.to_do} for each in plans])
     else:
-        _show_plans(plans, Console())
-    sys.exit(TO_DO if any(each.to_do for each in plans) else 0)
+        _show_plans(plans, terminal.result())
+    end(TO_DO if any(each.to_do for each in plans) else 0)
 
 
 @schema.command()
 @click.argument("table", required=False)
 @_config
-@_json
+@json_option("what happened, and what is held")
 def history(table: str | None, config: Path | None, as_json: bool) -> None:
     """Show what became of the shape of a TABLE, or of all, in the order it happened."""
     settings = load(config)
-    histories: dict[str, SchemaHistory] = run(settings, lambda desk: desk.histories())
+    with Waiting("reading the histories"):
+        histories: dict[str, SchemaHistory] = run(settings, lambda desk: desk.histories())
     chosen = [named(histories, table)] if table else sorted(histories)
     events = sorted((event for name in chosen for event in histories[name].events), key=lambda event: event.at_ms)
     waiting = {name: histories[name].held for name in chosen if histories[name].held}
     if as_json:
-        _print({"events": [_event(each) for each in events], "held": msgspec.to_builtins(waiting)})
+        terminal.print_json({"events": [_event(each) for each in events], "held": msgspec.to_builtins(waiting)})
         return
-    shown = Table("when", "table", "from", "what", "in", "took", box=None, header_style="dim")
+    shown = terminal.Table("when", "table", "from", "what", "in", "took")
     for event in events:
         what = [f"{change.change} {change.column} {change.detail}".replace("  ", " ") for change in event.changes]
         what += event.notes
@@ -132,65 +134,63 @@ def history(table: str | None, config: Path | None, as_json: bool) -> None:
             event.sink or "source",
             f"{event.seconds:.2f} s" if event.sink else "",
         )
-    Console().print(shown)
+    terminal.result().print(shown)
     for name, held in waiting.items():
         for each in held:
-            click.secho(f"{name} is held since {_since(each.since_ms)}: {'; '.join(each.reasons)}", fg="yellow")
+            terminal.warn(f"{name} is held since {_since(each.since_ms)}: {'; '.join(each.reasons)}")
 
 
 @schema.command()
 @click.argument("table")
 @_config
-@_json
+@json_option("the columns and where they lie")
+@ends_with({0: "every column has its place", TO_DO: "some have none"})
 def diff(table: str, config: Path | None, as_json: bool) -> None:
-    """Show the columns of a TABLE at the source, in Kudu and in HBase, as they are now.
-
-    Exit status: 0 every column has its place; 2 some do not.
-    """
+    """Show the columns of a TABLE at the source, in Kudu and in HBase, as they are now."""
     settings = load(config)
-    histories, shapes = run(settings, lambda desk: _state(desk, table))
+    with Waiting("reading the tables' shapes"):
+        histories, shapes = run(settings, lambda desk: _state(desk, table))
     ((name, shape),) = shapes.items()
     if not isinstance(shape, TableSchema):
         raise ParrotError(f"{name}: {shape or 'its topic shows no row whose shape could be told'}")
     known = histories.get(name, SchemaHistory(None, ()))
     placements = known.placements(shape)
     there: dict[str, StoreShape | None] = {}
-    with _sinks(settings) as sinks:
+    with Waiting("asking the stores"), _sinks(settings) as sinks:
         for store, sink in sinks.items():
             placed = placements.get(store)
             there[store] = sink.shape(placed.schema if placed else shape)
     lines = list(_lines(shape, known, there))
     if as_json:
-        _print({"table": name, "columns": lines, "stores": msgspec.to_builtins(there)})
+        terminal.print_json({"table": name, "columns": lines, "stores": msgspec.to_builtins(there)})
     else:
-        shown = Table("column", "source", *there, box=None, header_style="dim")
+        shown = terminal.Table("column", "source", *there)
         for line in lines:
             cells = (escape(line[store]) or "[red]none[/]" for store in there)
             shown.add_row(escape(line["column"]), line["source"] or "[dim]none[/]", *cells)
-        Console().print(shown)
-    sys.exit(TO_DO if any(not line[store] for line in lines if line["source"] for store in there) else 0)
+        terminal.result().print(shown)
+    end(TO_DO if any(not line[store] for line in lines if line["source"] for store in there) else 0)
 
 
 @schema.command()
 @click.argument("table")
 @_config
-@_json
+@_taken_as_json
+@_ends
 def approve(table: str, config: Path | None, as_json: bool) -> None:
-    """Let the held change of a TABLE pass: as lenient, and what a store can't do is left out.
-
-    Exit status: 0 a worker has taken it; 3 none has yet.
-    """
+    """Let the held change of a TABLE pass: as lenient, and what a store can't do is left out."""
     _verdict(table, APPROVE, config, as_json)
 
 
 @schema.command()
 @click.argument("table")
 @_config
-@_json
+@_taken_as_json
+@_ends
 def reject(table: str, config: Path | None, as_json: bool) -> None:
     """Turn the held change of a TABLE down: its tables stay, and values without a place there are not written.
 
-    Rows of a key that has no table become dead letters. Exit status: 0 a worker has taken it; 3 none has yet.
+    Rows of a key that has no table become dead letters.
     """
     _verdict(table, REJECT, config, as_json)
 
@@ -204,17 +204,18 @@ def _verdict(text: str, word: str, config: Path | None, as_json: bool) -> None:
         taken = await desk.verdict(table, word, WAIT_S, int(time.time() * 1000))
         return table, taken, (await desk.histories())[table]
 
-    table, taken, after = run(load(config), work)
+    with Waiting("waiting for a worker to take it"):
+        table, taken, after = run(load(config), work)
     notes = after.events[-1].notes if taken and after.events else ()
     if as_json:
-        _print({"table": table, "verdict": word, "taken": taken, "notes": notes})
+        terminal.print_json({"table": table, "verdict": word, "taken": taken, "notes": notes})
     elif taken:
-        click.echo(f"{table}: {'approved' if word == APPROVE else 'rejected'}; its changes go on")
+        terminal.done(f"{table}: {'approved' if word == APPROVE else 'rejected'}; its changes go on")
         for note in notes:
-            click.echo(f"  {note}")
+            terminal.done(f"  {note}")
     else:
-        click.echo(f"{table}: sent, and kept until a worker of {load(config).app} runs: none has taken it yet")
-    sys.exit(0 if taken else NOT_TAKEN)
+        terminal.warn(f"{table}: sent, and kept until a worker of {load(config).app} runs: none has taken it yet")
+    end(0 if taken else NOT_TAKEN)
 
 
 # -- reading --------------------------------------------------------------------------------------------------------
@@ -337,7 +338,3 @@ def _event(event: SchemaSeen) -> dict[str, Any]:
 
 def _since(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _print(data: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(data)).decode())

@@ -3,58 +3,46 @@
 from __future__ import annotations
 
 import secrets
-import sys
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_option
+from parrot_faust.cli.progress import Bar
 from parrot_faust.simulation.runs import Tally, simulate
 
 SEEDS = 2**32
-SHOWN_AFTER = 200  # runs: fewer are over before a bar is read
 
 
 @click.command(name="simulate")
 @click.option("--seed", type=click.IntRange(0), help="The first seed; a random one without it.")
 @click.option("--runs", type=click.IntRange(1), help="How many seeds. [default: 1 with --seed, else 1000]")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option("what happened, and the seeds that broke a promise")
+@ends_with({1: "a run has broken a promise"})
 def command(seed: int | None, runs: int | None, as_json: bool) -> None:
     """Simulate crashes, rebalances, replays and failing stores, and compare what the stores hold in the end.
 
-    A run is decided by its seed alone: `--seed S` repeats it. Exit status 1 when a run has broken a promise.
+    A run is decided by its seed alone: `--seed S` repeats it.
     """
     first = secrets.randbelow(SEEDS) if seed is None else seed
     count = runs or (1000 if seed is None else 1)
     seeds = range(first, first + count)
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=count < SHOWN_AFTER or not console.is_terminal,
-        transient=True,
-    ) as progress:
-        bar = progress.add_task(f"seeds from {first}", total=count)
-
-        def after_each(tally: Tally) -> None:
-            progress.update(bar, completed=tally.runs)
-
-        tally = simulate(seeds, after_each)
+    bar = Bar(f"seeds from {first}")
+    try:
+        tally = simulate(seeds, lambda so_far: bar(so_far.runs, count))
+    finally:
+        bar.close()
     if as_json:
         report = {"first": first, "runs": tally.runs, "findings": tally.findings, "happened": dict(tally.happened)}
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        terminal.print_json(report)
     else:
         _show(tally, first)
     if tally.findings:
-        sys.exit(1)
+        end(1)
 
 
 def _show(tally: Tally, first: int) -> None:
-    console = Console(highlight=False)
+    console = terminal.result()
     for finding in tally.findings:
         console.print(f"[red]seed {finding.seed}[/]: ", end="")
         console.print(finding.broken, markup=False)

@@ -1,8 +1,7 @@
-"""Which events a command reads, as options, and how it shows how far it is."""
+"""Which events a command reads, as options."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -10,12 +9,10 @@ from typing import Any
 
 import click
 
-from parrot_faust.cli.progress import counting
 from parrot_faust.letters.kept import moment
 from parrot_faust.recent import Span
 
 LAST = 10_000  # events that are read unless told: seconds of work
-PATIENCE_S = 1.0  # what is done sooner shows no bar
 
 
 def span_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,24 +34,3 @@ def span_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(span=span, **options)
 
     return with_span
-
-
-class Bar:
-    """A progress bar on a terminal, for what takes longer than a second."""
-
-    def __init__(self, what: str) -> None:
-        self._bar = counting()
-        self._task = self._bar.add_task(what, total=None)
-        self._from, self._started = time.monotonic() + PATIENCE_S, False
-
-    def __call__(self, done: int, of: int) -> None:
-        """Show how far it is."""
-        if not self._started and time.monotonic() > self._from:
-            self._bar.start()
-            self._started = True
-        self._bar.update(self._task, completed=done, total=of)
-
-    def close(self) -> None:
-        """Show it no more."""
-        if self._started:
-            self._bar.stop()

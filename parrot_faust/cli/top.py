@@ -9,12 +9,13 @@ import urllib.request
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import json_option
 from parrot_faust.errors import WorkerUnavailable
 from parrot_faust.web.markup import ago, span
 
@@ -32,13 +33,13 @@ COLOURS = {"good": "green", "warn": "yellow", "bad": "red", "none": "dim"}
     help="The page of any worker of the app.",
 )
 @click.option("--once", is_flag=True, help="Print it once and end; so it does where the output is no terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print the page's JSON once.")
+@json_option("the page's data, once")
 def top(url: str, once: bool, as_json: bool) -> None:
     """Show every table, the worst first, and what needs a person; Ctrl-C ends it."""
     if as_json:
-        click.echo(json.dumps(fetch(url), indent=1))
+        terminal.print_json(fetch(url))
         return
-    console = Console()
+    console = terminal.result()
     if once or not console.is_terminal:
         console.print(shown(fetch(url)))
         return
@@ -86,8 +87,8 @@ def shown(view: dict[str, Any]) -> RenderableType:
     return Group(*parts, Text(), _tables(view))
 
 
-def _tables(view: dict[str, Any]) -> Table:
-    table = Table(box=None, header_style="dim", expand=True)
+def _tables(view: dict[str, Any]) -> terminal.Table:
+    table = terminal.Table(expand=True)
     table.add_column("table", overflow="ellipsis", no_wrap=True, ratio=3)
     table.add_column("state", overflow="ellipsis", no_wrap=True, ratio=2)
     stores = list(view["stores"])

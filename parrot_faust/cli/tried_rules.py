@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -13,14 +12,15 @@ from typing import Any
 import click
 import msgspec
 from aiokafka.errors import KafkaError
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from models import TableSchema
-from parrot_faust.cli.letter_tables import at, print_json
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_option
+from parrot_faust.cli.letter_tables import at
+from parrot_faust.cli.progress import Bar
 from parrot_faust.cli.rule_files import text_of
-from parrot_faust.cli.span import Bar, span_options
+from parrot_faust.cli.span import span_options
 from parrot_faust.errors import BrokerUnavailable, ParrotError, RuleError, TableRefused
 from parrot_faust.masking import Masking
 from parrot_faust.quality import RuleSet, load
@@ -40,21 +40,22 @@ _BLIND = "(not shown: its masks do not fit the table)"
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @span_options
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option("what each rule would have done")
+@ends_with({BROKEN: "FILE is broken"})
 def backtest(file: Path, span: Span, as_json: bool) -> None:
     """Say what the rules of FILE would have done to events that are in the table's topic, beside those in force.
 
-    Nothing is written anywhere, and no consumer group takes part. Exit status 2 when FILE is broken.
+    Nothing is written anywhere, and no consumer group takes part.
     """
     try:
         rules = load(text_of(file), str(file))
     except RuleError as error:
         for one in (error, *error.also):
-            click.secho(str(one), fg="red", err=True)
-        sys.exit(BROKEN)
+            terminal.refuse(str(one))
+        end(BROKEN)
     report = asyncio.run(_backtest(load_settings(), rules, span))
     if as_json:
-        print_json(report)
+        terminal.print_json(report)
     else:
         _show(report)
 
@@ -127,7 +128,7 @@ def _report(trial: Trial, results: list[RuleTrial], recent: Recent, state: str) 
 
 
 def _show(report: dict[str, Any]) -> None:
-    console, now, rows = Console(), report["now"], report["rows"]
+    console, now, rows = terminal.result(), report["now"], report["rows"]
     against = f"the rules in force ({now['version']})" if now["version"] else f"no rules ({_WHY[now['state']]})"
     when = f", from {report['first_at']} to {report['last_at']}" if report["events"] else ""
     console.print(
@@ -143,8 +144,7 @@ def _show(report: dict[str, Any]) -> None:
         console.print(
             f"[yellow]{left:,} windows were too many values to keep: the oldest are not judged[/]", soft_wrap=True
         )
-    shown = Table("rule", "would fail", "of", "share", "now", "change", "action", "µs/event", box=None)
-    shown.header_style = "dim"
+    shown = terminal.Table("rule", "would fail", "of", "share", "now", "change", "action", "µs/event")
     for column in shown.columns[1:6] + shown.columns[7:]:
         column.justify = "right"
     for one in report["rules"]:
@@ -194,7 +194,8 @@ def _cells(one: dict[str, Any]) -> tuple[str, ...]:
 @click.argument("table")
 @span_options
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A new file to write; else it is printed.")
-def suggest(table: str, span: Span, to: Path | None) -> None:
+@json_option("the table, its rule file, and where it was written")
+def suggest(table: str, span: Span, to: Path | None, as_json: bool) -> None:
     """Propose a rule file for TABLE (a source topic, or the end of its name) from events that are in its topic.
 
     It holds for all events that were read, and shows no value of a masked column.
@@ -202,12 +203,17 @@ def suggest(table: str, span: Span, to: Path | None) -> None:
     if to is not None and to.exists():
         raise RuleError("is there already, and is not written over", file=str(to))
     text = asyncio.run(_suggest(load_settings(), table, span))
-    if to is None:
+    if to is not None:
+        to.write_text(text, encoding="utf-8")
+    rules = load(text, str(to or "proposal"))
+    if as_json:
+        terminal.print_json({"table": rules.table, "rules": text, "to": str(to) if to else None})
+    elif to is None:
         click.echo(text, nl=False)
-        return
-    to.write_text(text, encoding="utf-8")
-    rules = load(text, str(to))
-    click.echo(f"✓ {to}: {rules.table}, {len(rules.every_rule())} rules; `parrot rules backtest {to}` tries them")
+    else:
+        terminal.done(
+            f"✓ {to}: {rules.table}, {len(rules.every_rule())} rules; `parrot rules backtest {to}` tries them"
+        )
 
 
 async def _suggest(settings: Settings, wanted: str, span: Span) -> str:
@@ -222,7 +228,7 @@ async def _suggest(settings: Settings, wanted: str, span: Span) -> str:
     finally:
         bar.close()
     for error, count in recent.undecodable.items():
-        click.secho(f"{count:,} records could not be decoded ({error}) and tell nothing", fg="yellow", err=True)
+        terminal.warn(f"{count:,} records could not be decoded ({error}) and tell nothing")
     mask = settings.tables[table].mask if table in settings.tables else {}
     seen = f"{at(recent.first_ms)} to {at(recent.last_ms)} UTC" if recent.first_ms else ""
     try:

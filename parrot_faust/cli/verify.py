@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
+from parrot_faust.cli import terminal
+from parrot_faust.cli.conventions import end, ends_with, json_option
+from parrot_faust.cli.progress import Counting
 from parrot_faust.errors import ParrotError
 from parrot_faust.settings import load
 from parrot_faust.verify.access import broker_of, database_of, schemas_of, slot_of
@@ -60,7 +61,16 @@ class Every(click.ParamType):
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="The settings file, else PARROT_CONFIG."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; with --every one a line.")
+@json_option("the report; with --every one a line")
+@ends_with(
+    {
+        0: "all equal",
+        1: "all differences are explained: a rule held the row back, it is a dead letter",
+        2: "there are differences that nothing explains",
+        3: "undecided, because rows were still in flight",
+        FAILED: "nothing could be compared",
+    }
+)
 def verify(
     tables: tuple[str, ...],
     since: str | None,
@@ -73,38 +83,32 @@ def verify(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare the source's tables with Kudu and HBase, row by row, while everything runs.
-
-    Exit status: 0 all equal; 1 all differences are explained (a rule held the row back, it is a dead letter); 2 there
-    are unexplained ones; 3 undecided, because rows were still in flight; 4 nothing could be compared.
-    """
-    console = Console()
+    """Compare the source's tables with Kudu and HBase, row by row, while everything runs."""
     options = Options(
         tables, since, sample, wait, limit, "all" if repair_explained else "unexplained" if repair else ""
     )
     while True:
         try:
-            report = once(config, options, Console(stderr=True))
+            report = once(config, options)
         except ParrotError as error:
-            click.secho(f"error: {error}", fg="red", err=True)
+            terminal.fail(str(error))
             if every is None:
-                sys.exit(FAILED)
+                end(FAILED)
         else:
             if as_json:
-                encoded = msgspec.json.encode(report)
-                click.echo((encoded if every else msgspec.json.format(encoded)).decode())
+                terminal.print_json(report, line=every is not None)
             else:
-                show(report, console)
+                show(report, terminal.result())
             if every is None:
-                sys.exit(STATUS[report.verdict])
+                end(STATUS[report.verdict])
         time.sleep(every)
 
 
-def once(config: Path | None, options: Options, screen: Console) -> Report:
-    """One verification, its progress on `screen`."""
+def once(config: Path | None, options: Options) -> Report:
+    """One verification."""
     settings = load(config)
     with (
-        progress(screen) as watch,
+        progress() as watch,
         Verification(
             settings, database_of(settings), slot_of(settings), broker_of(settings), schemas_of(settings), watch
         ) as verification,
@@ -115,7 +119,7 @@ def once(config: Path | None, options: Options, screen: Console) -> Report:
 class Bar(Watch):
     """Progress as a bar with rows a second and the time left."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Counting) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=None, rate="")
         self._began, self._done, self._total = time.monotonic(), 0, 0
@@ -134,27 +138,25 @@ class Bar(Watch):
 
 
 @contextmanager
-def progress(screen: Console) -> Iterator[Watch]:
+def progress() -> Iterator[Watch]:
     """A bar on a terminal, nothing elsewhere."""
-    if not screen.is_terminal:
-        yield Watch()
-        return
-    with Progress(
+    bar = Counting(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=screen,
-        transient=True,
-    ) as bar:
+    )
+    try:
         yield Bar(bar)
+    finally:
+        bar.stop()
 
 
 def show(report: Report, console: Console) -> None:
     """Print a line a table, then the rows that differ, then what was not compared."""
     stores = sorted({store for table in report.tables for store in table.rows} - {"source"})
-    table = Table(
+    table = terminal.Table(
         Column("table", overflow="fold"),
         "source",
         *stores,
@@ -162,8 +164,6 @@ def show(report: Report, console: Console) -> None:
         "explained",
         "in flight",
         "",
-        box=None,
-        header_style="dim",
     )
     for result in report.tables:
         more = "+" if result.unexamined else ""

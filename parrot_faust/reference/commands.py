@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from parrot_faust.cli import cli, examples
+from parrot_faust.cli.conventions import SHARED, own_statuses_of
 from parrot_faust.reference.marks import filled as _filled
 from parrot_faust.reference.marks import table
 
@@ -43,6 +44,8 @@ def _page() -> Iterator[str]:
         yield f"    {path} {' '.join(command.collect_usage_pieces(context))}"
         if rows := list(_options(context)):
             yield table(("option", "value", "unless given", "what it says"), rows)
+        if statuses := own_statuses_of(command):
+            yield "Exit status " + "; ".join(f"{status}: {_prose(means)}" for status, means in statuses.items()) + "."
         own = examples.EXAMPLES.get(path.removeprefix("parrot "), ())
         if own:
             yield "```sh\n" + "\n".join(own) + "\n```"
@@ -50,7 +53,7 @@ def _page() -> Iterator[str]:
 
 def _options(context: click.Context) -> Iterator[tuple[str, str, str, str]]:
     for option in context.command.params:
-        if isinstance(option, click.Option):
+        if isinstance(option, click.Option) and not _shared(option):
             says = [_prose(option.help or "")]
             if option.multiple and "more than once" not in says[0]:
                 says.append("May be given more than once.")
@@ -58,6 +61,11 @@ def _options(context: click.Context) -> Iterator[tuple[str, str, str, str]]:
                 says.append(f"Or `{option.envvar}`.")
             names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
             yield names, _value(option, context), _default(option), " ".join(says)
+
+
+def _shared(option: click.Option) -> bool:
+    """Whether it says nothing but what the page says of all commands."""
+    return not option.expose_value and not SHARED.keys().isdisjoint(option.opts)
 
 
 def _default(option: click.Option) -> str:

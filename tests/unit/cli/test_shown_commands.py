@@ -33,7 +33,7 @@ def parse(line: str) -> None:
     context, command = click.Context(cli, info_name="parrot"), click.Command("")
     command = cli
     while isinstance(command, click.Group):
-        if command is not cli and words:
+        if words:
             context = command.make_context(context.info_name, words, parent=context.parent)
             words = [*context._protected_args, *context.args]
         if not words:

@@ -64,7 +64,7 @@ def test_what_can_not_be_compared_is_neither_equal_nor_explained(monkeypatch: py
 def test_options_reach_the_verification(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Options] = []
 
-    def note(_config: Path | None, options: Options, _screen: Console) -> Report:
+    def note(_config: Path | None, options: Options) -> Report:
         seen.append(options)
         return report(Verdict.EQUAL)
 
