@@ -23,7 +23,7 @@ from parrot_faust.letters.sending import requests
 from parrot_faust.schema.history import SchemaSeen
 
 if TYPE_CHECKING:
-    from parrot_faust.application import Parts
+    from parrot_faust.parts import Parts
 
 _STEERED = {
     "pause": "is to pause before its next write",

@@ -29,7 +29,7 @@ from parrot_faust.verify.tracing import trace
 from parrot_faust.web.lookups import Lookups
 
 if TYPE_CHECKING:
-    from parrot_faust.application import Parts
+    from parrot_faust.parts import Parts
 
 log = logging.getLogger("parrot")
 

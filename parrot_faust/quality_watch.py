@@ -19,7 +19,7 @@ from models import WindowResult
 from parrot_faust.quality.rules import Rule, RuleSet
 
 if TYPE_CHECKING:
-    from parrot_faust.application import Parts
+    from parrot_faust.parts import Parts
     from parrot_faust.transport.reader import RecordReader
 
 log = logging.getLogger("parrot")

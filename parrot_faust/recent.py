@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from parrot_faust.application import source_topics
+from parrot_faust.choices import source_topics
 from parrot_faust.codec import Decoded, Decoder
 from parrot_faust.errors import BrokerUnavailable, ParrotError
 from parrot_faust.kafka import connection_options

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from models import TableSchema
-from parrot_faust.application import source_topics
+from parrot_faust.choices import source_topics
 from parrot_faust.codec import Decoder
 from parrot_faust.errors import ParrotError, TableRefused
 from parrot_faust.kafka import client_options

@@ -13,7 +13,7 @@ from faust.exceptions import ConsumerNotStarted
 from parrot_faust import __version__
 
 if TYPE_CHECKING:
-    from parrot_faust.application import Parts
+    from parrot_faust.parts import Parts
 
 
 class Standing:

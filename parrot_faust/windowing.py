@@ -19,7 +19,8 @@ from parrot_faust.transport import BatchSchema
 from parrot_faust.transport.admin import TopicPlan
 
 if TYPE_CHECKING:
-    from parrot_faust.application import ParrotApp, Parts
+    from parrot_faust.application import ParrotApp
+    from parrot_faust.parts import Parts
 
 SUSPENDED_S = 0.5  # how often it is looked which rules are suspended: many ask
 LARGEST = str(16 << 20)  # the values of all open windows of a table travel in one message

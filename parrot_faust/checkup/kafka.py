@@ -8,8 +8,8 @@ from contextlib import suppress
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from parrot_faust.application import source_topics
 from parrot_faust.checkup.findings import Finding, failed, ok, warning
+from parrot_faust.choices import source_topics
 from parrot_faust.kafka import client_options
 from parrot_faust.names import Names
 from parrot_faust.quality.rules import RuleSet

@@ -31,7 +31,7 @@ def look_at(config: Path | None, connect: str | None) -> Iterator[Finding]:
     yield asyncio.run(sources.registry(settings))
     yield from sources.connectors(connect)
     yield from sources.database(_database(settings), settings.source.database.slot if settings.source.database else "")
-    from parrot_faust.application import sink_specs
+    from parrot_faust.choices import sink_specs
 
     for spec in sink_specs(settings):
         yield stores.look(spec)

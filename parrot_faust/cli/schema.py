@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from models import StoreShape, TableSchema
-from parrot_faust.application import claims_of, sink_specs, terms_of
+from parrot_faust.choices import claims_of, sink_specs, terms_of
 from parrot_faust.cli import terminal
 from parrot_faust.cli.conventions import Group, end, ends_with, json_option
 from parrot_faust.cli.progress import Waiting

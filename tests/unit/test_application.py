@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from faust.types.tuples import TP
 
-from parrot_faust import application
+from parrot_faust import parts
 from parrot_faust.application import ParrotApp, configured_app, create_app
 from parrot_faust.errors import SettingsError
 from parrot_faust.own_packages import refuse_others
+from parrot_faust.own_topics import changelogs
 from parrot_faust.settings import Settings, load
 
 SETTINGS = """
@@ -189,7 +190,7 @@ async def test_only_matching_topics_that_carry_tables_are_sources(
         ]
 
     monkeypatch.setattr(app.parts.admin, "topics", topics)
-    assert await app.parts.find_topics() == ["shop.a.t", "shop.b.t"]
+    assert await app.parts.lookout.topics() == ["shop.a.t", "shop.b.t"]
 
 
 def test_the_view_is_there_before_the_group_is_joined(app: ParrotApp) -> None:
@@ -255,7 +256,7 @@ async def test_a_worker_ends_though_nobody_answers_its_last_commit(
         async def commit(self) -> None:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(application, "LAST_COMMIT_S", 0.05)
+    monkeypatch.setattr(parts, "LAST_COMMIT_S", 0.05)
     monkeypatch.setattr(app, "consumer", Dead())
     async with asyncio.timeout(10):
         await app.parts.finish()
@@ -263,7 +264,7 @@ async def test_a_worker_ends_though_nobody_answers_its_last_commit(
 
 
 def test_the_tables_changelogs_are_made_before_the_group_is_joined(app: ParrotApp) -> None:
-    plans = {plan.name: plan for plan in app.parts._changelogs()}
+    plans = {plan.name: plan for plan in changelogs(app.tables.values())}
     assert set(plans) == {f"unit-{table}-changelog" for table in ("rules", "schemas", "windows", "breakers")}
     assert all(plan.config["cleanup.policy"] == "compact" and plan.partitions >= 1 for plan in plans.values())
     assert plans["unit-windows-changelog"].config["max.message.bytes"] == str(16 << 20)

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from models import Op
-from parrot_faust.application import sink_specs, source_topics
 from parrot_faust.bench.tables import FEW, Tables, grown, insert
+from parrot_faust.choices import sink_specs, source_topics
 from parrot_faust.cli import cli
 from parrot_faust.codec import Decoder
 from parrot_faust.names import Names
