@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from agents.changes import Changes, Lane, Targets, alike
+from agents.changes import Changes
+from agents.fan_out import Targets, alike
 from agents.holding import shown
 from agents.judging import PASSING
+from agents.lanes import Lane
 from agents.outbox import Outbox
 from agents.rule_book import RuleBook
 from agents.schema_book import Places, SchemaBook
@@ -123,7 +125,7 @@ class Again:
         sent = Sent()
         if not letters:
             return sent
-        await self._changes.learn_schemas(letters)
+        await self._changes.written.learn(letters)
         decoded = self._decoder.decode(place[0], letters)
         answered: set[int] = set()
         for failure in decoded.failures:

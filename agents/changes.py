@@ -13,113 +13,42 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from agents.breakers import Breakers
+from agents.fan_out import FanOut, Targets
 from agents.filling import Filling
 from agents.held_images import HeldImages
-from agents.holding import dead_letter, quarantined, shown
+from agents.holding import quarantined
 from agents.judging import PASSING, Judge, Judged
+from agents.lanes import CommittedNote, Lane, Lanes
 from agents.oldest_shape import Heads, OldestShape
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
 from agents.rule_book import RuleBook
-from agents.schema_book import Places, SchemaBook, SeenIn
-from agents.tallying import Seen, Tallying
-from models import Action, Change, DeadLetter, Op, Row, TableSchema, key_text
+from agents.schema_book import Places, SchemaBook
+from agents.tallying import Tallying
+from agents.work import Work, versions_beside_failures
+from agents.written_schemas import WrittenSchemas
+from models import Action, Change, Op, Row, TableSchema
 from parrot_faust import failpoints
-from parrot_faust.codec import Decoded, Decoder, Segment
-from parrot_faust.codec import Record as CodecRecord
-from parrot_faust.delivery.chunks import Origin, pack, row_of, writes_partition
-from parrot_faust.delivery.images import Images
+from parrot_faust.codec import Decoder, Segment
+from parrot_faust.delivery.chunks import row_of
 from parrot_faust.delivery.order import settle_changes
-from parrot_faust.delivery.retry import delays
 from parrot_faust.delivery.stats import Outcome, Stats
-from parrot_faust.delivery.versions import VersionClock
-from parrot_faust.errors import RegistryUnavailable, RowTooLarge, TableRefused
+from parrot_faust.errors import RowTooLarge, TableRefused
 from parrot_faust.logs import at, of_batch
 from parrot_faust.masking import Masking, TableMask
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient
-from parrot_faust.schema import Placement, losses
+from parrot_faust.schema import losses
 from parrot_faust.tracing import OFF, Traces, Trail
 from parrot_faust.transport import Batch
 
 #: Seconds between two looks for a decision on a shape, or for another rule. The former takes some tens of milliseconds
 #: unless a person decides.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.3
-
-#: The committed offset and note of a source partition.
-CommittedNote = Callable[[str, int], Awaitable[tuple[int, str] | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """Where the changes of a table go, and how large a chunk may be. `partitions` is that of every writes topic."""
-
-    sinks: Callable[[str], Sequence[str]]
-    partitions: Callable[[], int]
-    chunk_rows: int
-    chunk_bytes: int
-
-
-@dataclass(slots=True)
-class _Lane:
-    """A source partition as this worker reads it."""
-
-    generation: int
-    next_offset: int
-    clock: VersionClock
-    images: Images
-    settling: asyncio.Task[bool] | None = None
-    #: Batches that wait for a decision on a shape, or that a rule stopped: the first is at hand, the others behind it.
-    line: deque[Batch] = field(default_factory=deque)
-    waiting: asyncio.Task[None] | None = None
-
-
-#: What others may know of a lane.
-Lane = _Lane
-
-
-class _Reading(SeenIn, Protocol):
-    """Where a lane is read on from."""
-
-    @property
-    def generation(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _FromCommit:
-    """A partition of which nothing has come yet since it was assigned: it is read on from its committed offset."""
-
-    topic: str
-    partition: int
-    generation: int
-    first: int
-
-
-@dataclass(slots=True)
-class _Work:
-    """What one batch has come to. `segments` are still to be taken."""
-
-    batch: Batch
-    decoded: Decoded
-    segments: deque[Segment]
-    decode_ms: float
-    #: Versions by position in the batch, given beforehand where some of its records can't be decoded.
-    versions: Mapping[int, int] | None = None
-    check_s: float = 0.0
-    active_s: float = 0.0
-    pending: list[Awaitable[Any]] = field(default_factory=list)
-    outcomes: dict[Outcome, list[int]] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
-    asked: bool = False
-    trail: Trail | None = None
-
-    def settle(self, outcome: Outcome, offset: int) -> None:
-        self.outcomes.setdefault(outcome, []).append(offset)
 
 
 class Changes:
@@ -149,18 +78,17 @@ class Changes:
         jitter: Callable[[], float],
         traces: Traces = OFF,
     ) -> None:
-        self._decoder, self._registry = decoder, registry
-        self._schemas = schemas
-        self._outbox, self._names, self._targets = outbox, names, targets
-        self._stats, self._committed_note = stats, committed_note
-        self._images, self._reserved, self._masking = images, reserved, masking
-        self._fatal, self._log, self._jitter, self._traces = fatal, log, jitter, traces
-        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._decoder, self._schemas, self._outbox, self._targets = decoder, schemas, outbox, targets
+        self._stats, self._masking = stats, masking
+        self._fatal, self._log, self._traces = fatal, log, traces
+        self.lanes = Lanes(committed_note, images, reserved)
+        self.written = WrittenSchemas(decoder, registry, log, jitter)
+        self._fan_out = FanOut(outbox, names, targets, masking, log)
         self._warned: set[str] = set()
         self.confirming: set[asyncio.Task[bool]] = set()
         self._judge = Judge(rules, stats, log)
         self._tallying, self._breakers = tallying, breakers
-        self._oldest = OldestShape(heads, decoder, masking, self.learn_schemas, log)
+        self._oldest = OldestShape(heads, decoder, masking, self.written.learn, log)
         self.filling = Filling(images, masking, confirmed, targets.chunk_bytes)
         self._before_send = failpoints.at_async("changes.before_send")
         self._before_settle = failpoints.at_async("changes.before_settle")
@@ -177,7 +105,7 @@ class Changes:
             await self._take(batch)
 
     async def _take(self, batch: Batch) -> None:
-        lane = await self._lane(batch)
+        lane = await self.lanes.of(batch)
         lane.next_offset = batch.last + 1
         if lane.line:
             lane.line.append(batch)
@@ -189,9 +117,9 @@ class Changes:
             lane.line.append(batch)
             lane.waiting = asyncio.create_task(self._wait(lane, work))
 
-    async def _begin(self, lane: _Lane, batch: Batch) -> _Work:
+    async def _begin(self, lane: Lane, batch: Batch) -> Work:
         trail = self._traces.begin("changes", batch)
-        await self.learn_schemas(batch.records)
+        await self.written.learn(batch.records)
         started = time.perf_counter()
         decoded = self._decoder.decode(batch.topic, batch.records)
         decode_ms = (time.perf_counter() - started) * 1e3
@@ -199,10 +127,10 @@ class Changes:
             trail.step("decode", decode_ms / 1e3)
         await asyncio.sleep(0)  # decoding was the longest stretch without yielding: let heartbeats and others in
         await self._before_send()
-        versions = _versions_beside_failures(lane.clock, decoded)
-        return _Work(batch, decoded, deque(decoded.segments), decode_ms, versions, trail=trail)
+        versions = versions_beside_failures(lane.clock, decoded)
+        return Work(batch, decoded, deque(decoded.segments), decode_ms, versions, trail=trail)
 
-    async def _advance(self, lane: _Lane, work: _Work) -> bool:
+    async def _advance(self, lane: Lane, work: Work) -> bool:
         """Take the segments of a batch as far as their shapes are decided on and no rule stops them; whether all of it
         is taken.
         """
@@ -213,7 +141,7 @@ class Changes:
                 mask = self._masking.of(segment.schema)
                 places = await self._places(work, mask.schema if mask else segment.schema, segment.changes[0])
             except TableRefused as error:
-                await self._refuse(work, lane, work.segments.popleft().changes, error)
+                await self._fan_out.refuse(work, lane, work.segments.popleft().changes, error)
                 continue
             if places is None:
                 work.active_s += time.perf_counter() - started
@@ -231,8 +159,8 @@ class Changes:
             await self._take_segment(work, lane, segment, judged, mask, places)
             if work.trail:
                 work.trail.step("send", time.perf_counter() - checked)
-        await self._reserve(lane, work.batch)  # of a batch with no change that could be decoded
-        await self._take_failures(work, work.decoded)
+        await self.lanes.reserve(lane, work.batch)  # of a batch with no change that could be decoded
+        await self._fan_out.failures(work, work.decoded)
         if work.seen:
             work.pending.append(await self._tallying.send(work.batch, work.seen))
         trail, work.trail = work.trail, None
@@ -251,7 +179,7 @@ class Changes:
         )
         return True
 
-    def _check(self, work: _Work, segment: Segment, mask: TableMask | None) -> list[Judged] | None:
+    def _check(self, work: Work, segment: Segment, mask: TableMask | None) -> list[Judged] | None:
         """Judge a run of changes, and note what it means for windows; None while it has to wait."""
         if self._breakers.holds(work.batch):
             return None
@@ -262,7 +190,7 @@ class Changes:
             work.seen.append(seen)
         return judged
 
-    async def _places(self, work: _Work, schema: TableSchema, first: Change) -> Places | None:
+    async def _places(self, work: Work, schema: TableSchema, first: Change) -> Places | None:
         """Where rows of a shape go; None while that is not decided, which is then asked for."""
         sinks = self._targets.sinks(work.batch.topic)
         places = self._schemas.places(schema, sinks)
@@ -287,7 +215,7 @@ class Changes:
             places = self._schemas.places(schema, sinks)
         return places
 
-    async def _wait(self, lane: _Lane, work: _Work) -> None:
+    async def _wait(self, lane: Lane, work: Work) -> None:
         """Take the batches of a lane that waits, each as soon as it may go on."""
         pause = FIRST_LOOK_S
         try:
@@ -312,68 +240,12 @@ class Changes:
             self._fatal(error)
             raise
 
-    # -- before the rows ---------------------------------------------------------------------------------------------
-
-    async def lane(self, topic: str, partition: int, generation: int) -> _Lane:
-        """A source partition as far as this generation has come with it."""
-        known = self._lanes.get((topic, partition))
-        if known is not None and known.generation == generation:
-            return known
-        committed = await self._committed_note(topic, partition)
-        return await self._lane(_FromCommit(topic, partition, generation, committed[0] if committed else 0))
-
-    async def _lane(self, batch: _Reading) -> _Lane:
-        key = (batch.topic, batch.partition)
-        lane = self._lanes.get(key)
-        if lane is None or lane.generation != batch.generation or batch.first < lane.next_offset:
-            # Newly assigned, or read again from the committed offset: versions begin where that commit left them.
-            committed = await self._committed_note(*key)
-            if lane is not None and lane.waiting is not None:
-                lane.waiting.cancel()  # what it holds is read again, here or by another worker
-            if lane is not None and lane.generation == batch.generation:
-                images, reserved = lane.images, lane.clock.reserved
-                images.rewind(batch.first)
-            else:
-                images = await self._images.load(*key, batch.generation, batch.first)
-                reserved = await self._reserved.load(*key, batch.generation)
-            clock = VersionClock.begun(committed[1] if committed else "", reserved)
-            lane = self._lanes[key] = _Lane(batch.generation, batch.first, clock, images)
-        return lane
-
-    async def _reserve(self, lane: _Lane, batch: Batch) -> None:
-        """Return when the broker knows a version that none given so far is above. Nothing has to be done nearly always.
-
-        The commit's note is not enough: a topic that is deleted takes it along, and a store keeps its tombstones.
-        """
-        if (reserved := lane.clock.reserve()) is not None:
-            await self._reserved.store(batch.topic, batch.partition, reserved)
-            lane.clock.reserved = reserved
-
-    async def learn_schemas(self, records: Sequence[CodecRecord]) -> None:
-        """Ask the registry, until it answers, for the schemas that the decoder lacks to read these records."""
-        missing = self._decoder.missing(records)
-        if missing and self._registry is None:
-            for schema_id in missing:
-                self._decoder.learn(schema_id, None)
-            return
-        waits = delays(0.5, 30.0, self._jitter)
-        while missing and self._registry is not None:
-            try:
-                for schema_id in sorted(missing):
-                    self._decoder.learn(schema_id, await self._registry.schema(schema_id))
-                return
-            except RegistryUnavailable as error:
-                wait = next(waits)
-                self._log.warning("%s; trying again in %.1f s", error, wait)
-                await asyncio.sleep(wait)
-                missing = self._decoder.missing(records)
-
     # -- rows --------------------------------------------------------------------------------------------------------
 
     async def _take_segment(
         self,
-        work: _Work,
-        lane: _Lane,
+        work: Work,
+        lane: Lane,
         segment: Segment,
         judged: Sequence[Judged],
         mask: TableMask | None,
@@ -385,13 +257,13 @@ class Changes:
         placements = {sink: place for sink in sinks if (place := places[sink])}
         if len(placements) < len(sinks):
             reason = f"its key ({', '.join(schema.key)}) was not taken over, see `parrot schema history`"
-            await self._refuse(work, lane, changes, TableRefused(schema.table, reason))
+            await self._fan_out.refuse(work, lane, changes, TableRefused(schema.table, reason))
             return
         if work.versions is None:
             versions = lane.clock.advance(change.time_us for change in changes)
         else:
             versions = [work.versions[change.index] for change in changes]
-        await self._reserve(lane, work.batch)
+        await self.lanes.reserve(lane, work.batch)
 
         held = await self._hold_back(work, judged, changes, versions, mask)
         if mask:  # rules have seen the original values, nothing after them does
@@ -418,7 +290,7 @@ class Changes:
                 try:
                     await self.filling.fill(work.batch, work.pending, lane.images, schema, change)
                 except RowTooLarge as error:
-                    await self._too_large(work, schema, change, versions[position], error)
+                    await self._fan_out.too_large(work, schema, change, versions[position], error)
                     await self.filling.hold(work.batch, work.pending, lane.images, schema, change, mask)
                     continue
             if change.unset and change.op is Op.CREATE:
@@ -427,7 +299,7 @@ class Changes:
             times.append(0 if change.op is Op.READ else change.time_us)
             passed.append(change.offset)
         if rows:
-            await self._forward(work, placements, rows, times, changes)
+            await self._fan_out.forward(work, placements, rows, times, changes)
 
     def _tell_of_losses(self, schema: TableSchema) -> None:
         for column, loss in losses(schema, tuple(self._targets.sinks(schema.table))):
@@ -442,7 +314,7 @@ class Changes:
 
     async def _hold_back(
         self,
-        work: _Work,
+        work: Work,
         judged: Sequence[Judged],
         changes: Sequence[Change],
         versions: Sequence[int],
@@ -478,100 +350,13 @@ class Changes:
             extra=at(batch.topic, batch.partition, change.offset),
         )
 
-    async def _forward(
-        self,
-        work: _Work,
-        placements: Mapping[str, Placement],
-        rows: Sequence[Row],
-        times: Sequence[int],
-        changes: Sequence[Change],
-    ) -> None:
-        batch, targets = work.batch, self._targets
-        origin = Origin(batch.topic, batch.partition, batch.generation)
-        partition = writes_partition(batch.topic, batch.partition, targets.partitions())
-        key = f"{batch.topic}/{batch.partition}".encode()
-        too_large: dict[int, RowTooLarge] = {}
-        for placement, sinks in alike(placements):
-            placed = rows if placement.take is None else [placement.take(row) for row in rows]
-            for chunk in pack(
-                origin, placement.schema, placed, times, max_rows=targets.chunk_rows, max_bytes=targets.chunk_bytes
-            ):
-                if chunk.data is None:
-                    error = RowTooLarge(placement.schema.table, chunk.size, targets.chunk_bytes)
-                    too_large[chunk.rows[0].offset] = error
-                    continue
-                for sink in sinks:
-                    work.pending.append(
-                        await self._outbox.send(self._names.writes(sink), chunk.data, key=key, partition=partition)
-                    )
-        for row in rows:
-            if row.offset not in too_large:
-                work.settle(Outcome.FORWARDED, row.offset)
-                continue
-            change = next(change for change in changes if change.offset == row.offset)
-            placed_schema = next(iter(placements.values())).schema
-            await self._too_large(work, placed_schema, change, row.version, too_large[row.offset])
-
-    async def _too_large(
-        self, work: _Work, schema: TableSchema, change: Change, version: int, error: RowTooLarge
-    ) -> None:
-        text = error.of(key_text(schema.key, change.key))
-        letter = self._dead(work, change.index, type(error).__name__, text, version)
-        work.settle(Outcome.DEAD_LETTERED, change.offset)
-        work.pending.append(await self._outbox.hold(letter))
-
-    # -- what is held back -------------------------------------------------------------------------------------------
-
-    async def _take_failures(self, work: _Work, decoded: Decoded) -> None:
-        for failure in decoded.failures:
-            name, text = type(failure.error).__name__, shown(self._masking, work.batch.topic, failure.error)
-            self._log.warning(
-                "dead letter: %s[%d] offset %d: %s: %s",
-                work.batch.topic,
-                work.batch.partition,
-                failure.offset,
-                name,
-                text,
-                extra=at(work.batch.topic, work.batch.partition, failure.offset, error=name),
-            )
-            work.settle(Outcome.DEAD_LETTERED, failure.offset)
-            version = work.versions[failure.index] if work.versions else 0
-            work.pending.append(await self._outbox.hold(self._dead(work, failure.index, name, text, version)))
-
-    async def _refuse(self, work: _Work, lane: _Lane, changes: Sequence[Change], error: TableRefused) -> None:
-        """Nothing of these changes may pass."""
-        self._log.warning(
-            "dead letters: %d changes of %s: %s",
-            len(changes),
-            work.batch,
-            error,
-            extra=of_batch(work.batch, error=type(error).__name__),
-        )
-        versions = work.versions or dict(
-            zip(
-                (change.index for change in changes),
-                lane.clock.advance(change.time_us for change in changes),
-                strict=True,
-            )
-        )
-        for change in changes:
-            if change.op is Op.TRUNCATE:
-                work.settle(Outcome.SKIPPED, change.offset)
-                continue
-            work.settle(Outcome.DEAD_LETTERED, change.offset)
-            letter = self._dead(work, change.index, type(error).__name__, str(error), versions[change.index])
-            work.pending.append(await self._outbox.hold(letter))
-
-    def _dead(self, work: _Work, index: int, error: str, message: str, version: int) -> DeadLetter:
-        return dead_letter(self._masking, work.batch, index, error, message, version)
-
     # -- settling ----------------------------------------------------------------------------------------------------
 
-    async def _confirmed_all(self, work: _Work) -> None:
+    async def _confirmed_all(self, work: Work) -> None:
         await self._outbox.confirm(work.pending)
         await self._before_settle()
 
-    async def _settle(self, work: _Work, trail: Trail | None, note: str, before: asyncio.Task[bool] | None) -> bool:
+    async def _settle(self, work: Work, trail: Trail | None, note: str, before: asyncio.Task[bool] | None) -> bool:
         """Settle a batch in the order of `settle_changes`.
 
         Batches of a partition are settled in their order: what is counted is counted by a watermark. False when this
@@ -606,30 +391,9 @@ class Changes:
             self._fatal(error)
             return False
 
-    def _end_trail(self, work: _Work, trail: Trail | None, started: float, error: str) -> None:
+    def _end_trail(self, work: Work, trail: Trail | None, started: float, error: str) -> None:
         if trail:
             trail.step("wait", time.perf_counter() - started)
             counts = {outcome.value: len(offsets) for outcome, offsets in work.outcomes.items()}
             trail.attributes |= {"changes": len(work.batch), **counts}
             self._traces.end(trail, error)
-
-
-def _versions_beside_failures(clock: VersionClock, decoded: Decoded) -> Mapping[int, int] | None:
-    """Give a version to every change and to every record that can't be decoded, by position; None where all can.
-
-    So a dead letter that is sent again later has a version of its own place, between those of its neighbours.
-    """
-    if not decoded.failures:
-        return None
-    times = {change.index: change.time_us for segment in decoded.segments for change in segment.changes}
-    times |= {failure.index: 0 for failure in decoded.failures}
-    positions = sorted(times)
-    return dict(zip(positions, clock.advance(times[position] for position in positions), strict=True))
-
-
-def alike(placements: Mapping[str, Placement]) -> Iterable[tuple[Placement, list[str]]]:
-    """The stores grouped by the shape that their rows have: nearly always all alike, so that rows are packed once."""
-    groups: dict[str, tuple[Placement, list[str]]] = {}
-    for sink, placement in placements.items():
-        groups.setdefault(placement.schema.fingerprint, (placement, []))[1].append(sink)
-    return groups.values()

@@ -21,7 +21,8 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from agents.again import Again, Letter
-from agents.changes import Changes, Lane
+from agents.changes import Changes
+from agents.lanes import Lane
 from agents.outbox import Outbox
 from models import Asked, Fate, Place, RedriveRequest, Resolution
 from parrot_faust.delivery.filing import letter_of
@@ -164,7 +165,7 @@ class Redrive:
     async def _lane(self, place: tuple[str, int], generation: int) -> Lane | None:
         if self._owned().get(place) != generation:
             return None
-        return await self._changes.lane(*place, generation)
+        return await self._changes.lanes.at(*place, generation)
 
     async def _look(
         self,

@@ -14,7 +14,8 @@ from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 
 from agents.again import Again
-from agents.changes import Changes, Targets
+from agents.changes import Changes
+from agents.fan_out import Targets
 from agents.held_images import HeldImages
 from agents.letters import Redrive
 from agents.outbox import Outbox

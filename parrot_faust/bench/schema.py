@@ -22,7 +22,8 @@ import msgspec
 from faust.types.tuples import TP
 
 from agents.breakers import Breakers
-from agents.changes import Changes, Targets
+from agents.changes import Changes
+from agents.fan_out import Targets
 from agents.held_images import HeldImages
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions

@@ -28,7 +28,8 @@ from agent_stubs import (
 )
 
 from agents.breakers import Breakers
-from agents.changes import Changes, Targets
+from agents.changes import Changes
+from agents.fan_out import Targets
 from agents.held_images import HeldImages
 from agents.outbox import Outbox
 from agents.reserved_versions import ReservedVersions
@@ -476,7 +477,7 @@ class Registry:
 async def test_a_registry_that_is_away_is_waited_for_and_nothing_is_dead_lettered(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("agents.changes.delays", _no_delay)
+    monkeypatch.setattr("agents.written_schemas.delays", _no_delay)
     world.registry = Registry(away=3)
     await world.changes().take(world.batches.of([avro(0), avro(1)]))
     assert world.registry.asked == [7] * 4

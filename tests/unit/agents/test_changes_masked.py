@@ -126,7 +126,7 @@ async def test_a_value_kept_before_its_column_was_masked_is_masked_when_it_is_pu
     world.rules = CHECKED
     changes = world.changes()
     await changes.take(world.batches.of([event(0, id=1, note=SECRET)]))
-    changes._masking = changes.filling._masking = Masking(
+    changes._masking = changes._fan_out._masking = changes.filling._masking = Masking(
         {TOPIC: {"note": "sha256"}}
     )  # as after a restart with other settings
     await changes.take(world.batches.of([event(1, "u", id=1, note=PLACEHOLDER)]))

@@ -13,7 +13,8 @@ from agent_stubs import NAMES, TIME_US, TOPIC, Batches, Producer, Record, event,
 
 from agents.again import Again
 from agents.breakers import Breakers
-from agents.changes import Changes, Targets
+from agents.changes import Changes
+from agents.fan_out import Targets
 from agents.held_images import HeldImages
 from agents.letters import Redrive
 from agents.outbox import Outbox
@@ -232,7 +233,7 @@ def broken(offset: int, key: bytes = KEY) -> Record:
 
 async def test_a_letter_is_sent_again_behind_all_that_was_sent_with_the_version_of_its_own_place(world: World) -> None:
     await world.take(event(0, id=1), broken(1), event(2, id=2))
-    clock = (await world.changes.lane(TOPIC, 0, 1)).clock.last
+    clock = (await world.changes.lanes.at(TOPIC, 0, 1)).clock.last
     world.repair(1, event(1, id=1, n=7))
     world.ask(0)
     said = await world.step()
@@ -241,7 +242,7 @@ async def test_a_letter_is_sent_again_behind_all_that_was_sent_with_the_version_
     assert [row.offset for row in rows] == [0, 2, 1]
     versions = {row.offset: row.version for row in rows}
     assert versions[0] < versions[1] < versions[2]
-    assert (await world.changes.lane(TOPIC, 0, 1)).clock.last == clock, "the clock is not moved"
+    assert (await world.changes.lanes.at(TOPIC, 0, 1)).clock.last == clock, "the clock is not moved"
     chunk = world.producer.chunks("hbase")[-1]
     assert (chunk.header.letters, chunk.header.request) == ((Place(DEAD, 0, 0),), "r")
     assert chunk.header.newest_us == 0, "it says nothing of how fresh the store is"
