@@ -224,12 +224,8 @@ class Bench:
         port = free_port()
         worker = Worker(self._folder, self._settings(rules, port), port)
         say(f"starting a worker on port {port}")
-        worker.launch()
-        try:
-            worker.wait()
+        with worker.at_work():
             yield worker
-        finally:
-            worker.stop()
 
     def _settings(self, rules: Path, port: int) -> str:
         addresses = self._addresses

@@ -144,13 +144,9 @@ class Tables:
         port = free_port()
         worker = Worker(self._folder, self._settings(port), port)
         began = time.perf_counter()
-        worker.launch()
-        try:
-            worker.wait()
+        with worker.at_work():
             stages = {"ready": round(time.perf_counter() - began, 1)}
             memory = self._follow(worker, began, stages, rows, say)
-        finally:
-            worker.stop()
         return stages, memory
 
     def _follow(self, worker: Worker, began: float, stages: dict[str, float], row: int, say: Say) -> dict[str, int]:

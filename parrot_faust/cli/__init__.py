@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import importlib
+import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -125,12 +126,20 @@ dress(cli, "")
 
 
 def main() -> None:
-    """Run a command, and end with its status."""
+    """Run a command, and end with its status. What it has started it ends itself, also when it is told to end."""
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored
+            signal.signal(number, _told_to_end)
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("interrupted; the same command continues from here", err=True)
+        click.echo("interrupted; the same command may be given again", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+
+
+def _told_to_end(number: int, _frame: object) -> NoReturn:
+    """Unwind, so that workers, connectors and topics made for this command go with it; a second signal hurries that."""
+    sys.exit(128 + number)

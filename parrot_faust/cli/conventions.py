@@ -20,7 +20,7 @@ STATUSES = {
     0: "done",
     1: "not done: a line says what happened, where, and what to do",
     2: "wrong use",
-    130: "interrupted",
+    130: "interrupted; 129 or 143 by SIGHUP or SIGTERM",
 }
 _OWN = "__statuses__"
 _JSON_HELP = "Print JSON: one document on stdout, and all else on stderr."

@@ -12,7 +12,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -97,6 +98,16 @@ class Worker:
                 return
         raise DistributionError(f"the worker did not start\n{tail(self.log, 15)}")
 
+    @contextmanager
+    def at_work(self) -> Iterator[Worker]:
+        """It runs and answers within the block, and has ended after it."""
+        try:
+            self.launch()
+            self.wait()
+            yield self
+        finally:
+            self.stop()
+
     @property
     def pid(self) -> int | None:
         """The process, None when there is none."""
@@ -146,10 +157,12 @@ class Worker:
             process.send_signal(signal.SIGTERM)
         try:
             return process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return None
+            if isinstance(error, subprocess.TimeoutExpired):
+                return None
+            raise  # somebody is in a hurry
 
 
 def free_port() -> int:
