@@ -20,6 +20,7 @@ from parrot_faust.kafka import connection_options
 from parrot_faust.letters.box import Box
 from parrot_faust.letters.kept import groups
 from parrot_faust.letters.keys import Keys
+from parrot_faust.quality.rules import Rule
 from parrot_faust.quality_watch import FRESH_S as WINDOWS_FRESH_S
 from parrot_faust.quality_watch import QualityWatch
 from parrot_faust.sinks.factory import target_of
@@ -40,6 +41,13 @@ TRACE_FRESH_S = 15.0
 TRACE_PATIENCE_S = 120.0  # others may have asked before
 LETTERS_SHOWN = 10
 KEY_BYTES = 200
+
+
+def _wants(rule: Rule) -> dict[str, Any]:
+    """What a rule says beside its type and its column."""
+    more = {"mostly": rule.mostly if rule.mostly != 1 else None, "where": rule.row_condition or None}
+    told = {name: value for name, value in rule.kwargs.items() if name != "column"} | more
+    return {name: value for name, value in told.items() if value is not None}
 
 
 class Observing:
@@ -158,7 +166,8 @@ class Observing:
         if rules is None:
             return []
         return [
-            {"id": rule.id, "type": rule.type, "action": rule.action.value, "version": rules.version}
+            {"id": rule.id, "type": rule.type, "wants": _wants(rule), "action": rule.action.value}
+            | {"version": rules.version}
             for rule in rules.rules
         ]
 

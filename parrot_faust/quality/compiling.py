@@ -361,7 +361,7 @@ def _reason(error: Exception) -> str:
 
 
 def _shown(values: list[Any]) -> str:
-    return _cut(", ".join(repr(value) for value in values))
+    return _cut(", ".join(repr(value) if isinstance(value, str | bytes) else str(value) for value in values))
 
 
 def _cut(text: str) -> str:

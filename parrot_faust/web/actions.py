@@ -91,13 +91,13 @@ def from_our_pages(request: web.Request) -> bool:
 
 def sign_in_page(view: Mapping[str, Any], file: Path, back: str, *, wrong: bool) -> str:
     """Where the token is asked for."""
-    again = '<p class="bad">that is not the token</p>' if wrong else ""
+    again = '<p class="bad" role="alert">That is not the token.</p>' if wrong else ""
     parts = f"""<section><h2>Who may act</h2><p>Whoever can read the worker's token may approve schema changes, pause
 tables and stores, and send dead letters again from here. It is in
 <code>{text(file)}</code> on the worker's machine.</p>{again}</section>
-<form method="post" action="/sign-in"><input type="hidden" name="back" value="{text(back)}">
+<form class="sign-in" method="post" action="/sign-in"><input type="hidden" name="back" value="{text(back)}">
 <label>Token <input name="token" type="password" autocomplete="off" required></label><button>Sign in</button></form>"""
-    return page("Sign in", "", dict(view), parts)
+    return page("Sign in", "", dict(view), parts, live=False)
 
 
 def done_page(view: Mapping[str, Any], action: str, fields: Mapping[str, str], words: str, back: str) -> str:
@@ -105,7 +105,7 @@ def done_page(view: Mapping[str, Any], action: str, fields: Mapping[str, str], w
     rows = [[text(name), text(value)] for name, value in fields.items()]
     parts = f"""<section><p>{text(words)}</p>{grid(["what", action], rows, "", (0, 1))}
 <p><a href="{back}">back</a></p></section>"""
-    return page(f"{action.capitalize()}", "", dict(view), parts)
+    return page(f"{action.capitalize()}", "", dict(view), parts, live=False)
 
 
 def register(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from parrot_faust.web.markup import rate, span, text
 
 SPARK_STEP = 4  # of 15 points in 60 units
-WIDTH, HEIGHT = 720, 150
-LEFT, TOP, BOTTOM = 52, 8, 22
+WIDTH, HEIGHT = 720, 100  # of the drawing, which the page's style stretches; what is written stands beside it
 
 
 def spark(values: Sequence[float]) -> str:
@@ -37,31 +36,27 @@ def chart(title: str, values: Sequence[float | None], step: int, *, seconds: boo
         return f'<figure><figcaption>{text(title)}</figcaption><p class="empty">nothing in this time</p></figure>'
     shown = span if seconds else rate
     top = _ceiling(max(known))
-    wide, high = WIDTH - LEFT, HEIGHT - TOP - BOTTOM
-    path, pen_up = "", True
+    path, dots, pen_up = "", "", True
     for place, value in enumerate(values):
         if value is None:
             pen_up = True
             continue
-        x, y = LEFT + wide * place / max(1, len(values) - 1), TOP + high * (1 - value / top)
-        # A measurement between gaps is a dot: a line of no length with round ends.
-        path += f"M{x:.0f} {y:.0f}h0" if pen_up else f"L{x:.0f} {y:.0f}"
+        x, y = WIDTH * place / max(1, len(values) - 1), HEIGHT * (1 - value / top)
+        path += f"{'M' if pen_up else 'L'}{x:.0f} {y:.0f}"
+        if pen_up and (place + 1 == len(values) or values[place + 1] is None):
+            dots += f"M{x:.0f} {y:.0f}h0"  # a measurement between gaps: a line of no length with round ends
         pen_up = False
-    lines = "".join(
-        f'<path class="g" d="M{LEFT} {TOP + high * (1 - part):.0f}H{WIDTH}"/>'
-        f'<text x="{LEFT - 6}" y="{TOP + high * (1 - part) + 4:.0f}" class="e">{text(shown(top * part))}</text>'
-        for part in (0, 0.5, 1)
-    )
+    scale = "".join(f"<i>{text(shown(top * part))}</i>" for part in (1, 0.5, 0))
     whole = len(values) * step
-    times = "".join(
-        f'<text x="{LEFT + wide * part:.0f}" y="{HEIGHT - 4}" class="{kind}">{label}</text>'
-        for part, kind, label in ((0, "s", f"{span(whole)} ago"), (0.5, "m", f"{span(whole / 2)} ago"), (1, "e", "now"))
-    )
+    times = f"<i>{span(whole)} ago</i><i>{span(whole / 2)} ago</i><i>now</i>"
     told = f"{title}: newest {shown(known[-1])}, most {shown(max(known))}"
     return (
         f"<figure><figcaption>{text(title)} <b>{text(shown(known[-1]))}</b> most {text(shown(max(known)))}</figcaption>"
-        f'<svg class="c" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(told)}">{lines}{times}'
-        f'<path class="l" d="{path}"/></svg></figure>'
+        f'<div class="c" role="img" aria-label="{text(told)}"><p class="y">{scale}</p>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none">'
+        f'<path class="g" d="M0 0H{WIDTH}M0 {HEIGHT // 2}H{WIDTH}M0 {HEIGHT}H{WIDTH}"/>'
+        f'<path class="l" d="{path}"/><path class="l o" d="{dots}"/></svg>'
+        f'<p class="x">{times}</p></div></figure>'
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from parrot_faust.web.fleet import Fleet
+from parrot_faust.web.markup import table_path
 
 #: A share of a table's changes of the last quarter of an hour that rules held back, and how many: more is said.
 MUCH_HELD, MANY_HELD = 0.05, 20
@@ -158,18 +159,22 @@ def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]], known: Mappi
     """What is not as it should be: what, since when, what to run, and whether it needs a person; the worst first."""
     found: list[dict[str, Any]] = []
 
-    def say(what: str, words: str, command: str = "", since: float = 0, *, act: bool = True, table: str = "") -> None:
-        found.append({"what": what, "words": words, "command": command, "since": since, "act": act, "table": table})
+    def say(
+        what: str, words: str, command: str = "", since: float = 0, *, act: bool = True, table: str = "", page: str = ""
+    ) -> None:
+        page = page or (table_path(table) if table else "")
+        told = {"what": what, "words": words, "command": command, "since": since, "act": act}
+        found.append(told | {"table": table, "page": page})
 
     for name, sink in whole["sinks"].items():
         if standing_of(sink) == "paused":
             words = f"{sink['paused_reason']}. Its changes wait and nothing is lost; the other stores go on."
             command = f"parrot connector --sinks resume {shlex.quote(name)}"
-            say(f"{name} is paused:", words, command, sink["paused_ms"] / 1000)
+            say(f"{name} is paused:", words, command, sink["paused_ms"] / 1000, page="/")
         elif sink["state"] != "ok":
             reason = str(sink["error"]).removeprefix(f"{name} is not available: ").removeprefix(f"{name}: ").rstrip(".")
             words = f"{reason}. It is tried again until it does; the other stores go on and nothing is lost."
-            say(f"{name} does not answer:", words, "parrot status", sink["since_ms"] / 1000)
+            say(f"{name} does not answer:", words, "parrot status", sink["since_ms"] / 1000, page="/")
     for line in lines:
         _of_table(line, whole, say)
     for name, rules in by_table(whole["suspended_rules"]).items():
@@ -198,7 +203,8 @@ def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> No
         say(f"{name} is paused:", reason, f"parrot breaker resume {quoted}", line["since"], table=name)
     elif state == "held":
         reasons = "; ".join(whole["held_tables"][name])
-        say(f"{name} waits for a decision on its new shape:", reasons, f"parrot schema approve {quoted}", table=name)
+        what, approve = f"{name} waits for a decision on its new shape:", f"parrot schema approve {quoted}"
+        say(what, reasons, approve, table=name, page="/schema")
     elif state == "differs":
         words = f"that nothing explains: {line['words']}"
         say(
@@ -232,7 +238,7 @@ def _of_windows(name: str, failing: list[Mapping[str, Any]], say: Any) -> None:
     why = first["results"][0]["reason"] or "it is not as the rule wants it"
     more = f", and {_rules(len(failing) - 1)} more" if len(failing) > 1 else ""
     words = f"fails rule {first['rule']} in its last window: {why}{more}; the quality page has all"
-    say(name, words, "", first["failing_since_ms"] / 1000, act=_urgent(first), table=name)
+    say(name, words, "", first["failing_since_ms"] / 1000, act=_urgent(first), table=name, page="/quality")
 
 
 def _urgent(one: Mapping[str, Any]) -> bool:

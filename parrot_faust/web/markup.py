@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
+#: What a link from a trouble to a page is called; others lead to a table.
+_LINKS = {"/": "see the stores", "/schema": "decide here", "/quality": "see the results"}
 PAGES = (
     ("/", "Tables"),
     ("/quality", "Quality"),
@@ -17,6 +20,7 @@ PAGES = (
     ("/cluster", "Cluster"),
 )
 
+_OPTION = re.compile(r"(?<= )--[a-z-]+")
 BANNER = 12  # things that need a person, of a page
 
 
@@ -99,8 +103,9 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def command(line: str) -> str:
-    """A command to run."""
-    return f"<code>{text(line)}</code>"
+    """A command to run. Its options do not break at their hyphens."""
+    whole = _OPTION.sub(r"<span>\g<0></span>", text(line))
+    return f"<code>{whole}</code>"
 
 
 def banner(troubles: Sequence[dict[str, Any]], now: float) -> str:
@@ -110,27 +115,39 @@ def banner(troubles: Sequence[dict[str, Any]], now: float) -> str:
     lines = "".join(
         f"<li><b>{text(each['what'])}</b> {text(each['words'])}"
         + (f" <i>since {span(now - each['since'])}</i>" if each["since"] else "")
-        + (f"<br>{command(each['command'])}" if each["command"] else "")
+        + _cure(each)
         for each in troubles[:BANNER]
     )
     if len(troubles) > BANNER:
         lines += f"<li><b>and {len(troubles) - BANNER:,} more</b>, which the tables below show"
-    return f'<ul class="banner" role="status">{lines}</ul>'
+    return f'<div class="banner" role="status"><ul>{lines}</ul></div>'
 
 
-def page(title: str, path: str, view: dict[str, Any], parts: str) -> str:
-    """A whole page. `view` holds what every page shows: the app, how it stands, what needs a person."""
+def _cure(trouble: dict[str, Any]) -> str:
+    """What to run, and the page that shows more or where it can be done."""
+    link = f'<a href="{trouble["page"]}">{_LINKS.get(trouble["page"], "see the table")}</a>' if trouble["page"] else ""
+    parts = [part for part in (command(trouble["command"]) if trouble["command"] else "", link) if part]
+    return f"<p>{' '.join(parts)}</p>" if parts else ""
+
+
+def page(title: str, path: str, view: dict[str, Any], parts: str, *, live: bool = True) -> str:
+    """A whole page. `view` holds what every page shows: the app, how it stands, what needs a person.
+
+    What answers to something that was sent is not `live`: it is said once and can't be asked for again.
+    """
     links = "".join(
         f'<a href="{target}"{" aria-current=page" if target == path else ""}>{name}</a>' for target, name in PAGES
     )
     standing = view["standing"]
+    script = '\n<script src="/live.js" defer></script>' if live else ""
     urgent = [each for each in view["troubles"] if each["act"]]
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{text(title)} - Parrot Faust</title>
-<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/style.css">
-<script src="/live.js" defer></script></head><body><a class="skip" href="#main">to the content</a>
-<div class="top"><p class="name">Parrot Faust <small>{text(view["app"])}</small></p><nav>{links}</nav></div>
+<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/style.css">{script}</head><body>
+<a class="skip" href="#main">to the content</a>
+<header class="top"><p class="name">Parrot Faust <small>{text(view["app"])}</small></p>
+<nav aria-label="pages">{links}</nav></header>
 <main id="main"><header><h1>{text(title)}</h1>{mark(f"pill {standing['kind']}", standing["words"])}
 <p class="about">{text(view["about"])}</p></header>
 <section>{banner(urgent, view["at"])}</section>

@@ -34,24 +34,24 @@ def schema(
 
 def schema_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
     """The page."""
-    rows = [
-        [
-            table_link(each["table"]),
-            f'<span class="long">{text("; ".join(each["reasons"]))}</span>',
-            "<br>".join(command(f"parrot schema {word} {shlex.quote(each['table'])}") for word in VERDICTS)
-            + _verdicts(each, may_act=may_act),
-        ]
+    cases = "".join(
+        f"<article><h3>{table_link(each['table'])}</h3><p>{text('; '.join(each['reasons']))}</p>"
+        f'<div class="acts">{_verdicts(each, may_act=may_act)}</div>'
+        f'<p class="about">or {" ".join(_said(word, each["table"]) for word in VERDICTS)}</p></article>'
         for each in view["held"]
-    ]
-    parts = f"""<section><h2>Waiting for a decision</h2>
-{grid(["table", "why", "decide with"], rows, "nothing waits", (0, 1, 2))}</section>
+    )
+    parts = f"""<section><h2>Waiting for a decision</h2>{cases or '<p class="empty">nothing waits</p>'}</section>
 <section><h2>Changes</h2>{events(view["events"], view["at"], tables=True)}</section>"""
     return page("Schema", "/schema", dict(view), parts)
 
 
+def _said(word: str, table: str) -> str:
+    return command(f"parrot schema {word} {shlex.quote(table)}")
+
+
 def _verdicts(each: Mapping[str, Any], *, may_act: bool) -> str:
     if not may_act:
-        return "<br>" + sign_in_link("/schema")
+        return sign_in_link("/schema", "decide here")
     return "".join(button(word, word, {"table": each["table"], "shape": each["shape"]}) for word in VERDICTS)
 
 

@@ -9,7 +9,7 @@ from parrot_faust.web import judging
 from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.charts import spark
 from parrot_faust.web.fleet import Fleet
-from parrot_faust.web.markup import ago, grid, mark, number, page, rate, share, span, table_link, text
+from parrot_faust.web.markup import ago, command, grid, mark, number, page, rate, share, span, table_link, text
 
 COUNTS = ("captured", "forwarded", "quarantined", "dropped", "dead_lettered", "tombstones")
 TROUBLE = {"quarantined": "warn", "dropped": "warn", "dead_lettered": "bad"}
@@ -57,6 +57,14 @@ def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "", *, may_act: boo
 <section><h2>Stores</h2>{_stores(view, may_act=may_act)}</section>
 <section><h2>Also worth a look</h2>{_watched(view)}</section>"""
     return page("Tables", "/", dict(view), parts)
+
+
+def missing(view: Mapping[str, Any], table: str) -> str:
+    """The page of a table that is none."""
+    parts = f"""<section><p>No worker of this app has seen a table {text(table)}. It is seen once the connector
+captures it, its topic is one of <code>source.topics</code>, and the workers have read their new partitions.</p>
+<p><a href="/">All tables</a></p></section>"""
+    return page("No such table", "", dict(view), parts)
 
 
 def _cards(view: Mapping[str, Any], fleet: Fleet) -> str:
@@ -149,7 +157,7 @@ def _watched(view: Mapping[str, Any]) -> str:
         [
             f"{text(each['what'])} {text(each['words'])}"
             + (f" {span(view['at'] - each['since'])}" if each["since"] else ""),
-            f"<code>{text(each['command'])}</code>" if each["command"] else "",
+            command(each["command"]) if each["command"] else "",
         ]
         for each in view["troubles"]
         if not each["act"]

@@ -100,7 +100,7 @@ def _windows(found: Sequence[Mapping[str, Any]], unread: str, now: float) -> str
             table_link(one["table"]),
             text(one["rule"]),
             state,
-            text(_value(last["observed"])) if last else "",
+            text(short(last["observed"])) if last else "",
             text(wanted(last)) if last else "",
             f"{span(now - last['end_ms'] / 1000)} ago" if last else "",
             f"{number(one['failed'], 'warn')} <i>of {one['judged']}</i>" if last else "",
@@ -120,7 +120,7 @@ def results(found: Sequence[Mapping[str, Any]], *, tables: bool = False) -> str:
             text(one["rule"]),
             _time(result),
             mark("good", "holds") if result["success"] else mark(KINDS.get(one["severity"], "bad"), "fails"),
-            text(_value(result["observed"])),
+            text(short(result["observed"])),
             text(wanted(result)),
             number(result["rows"]) + (f" <i>{result['late']:,} late</i>" if result["late"] else ""),
             _long(result["reason"]) if result["reason"] else "",
@@ -132,8 +132,8 @@ def results(found: Sequence[Mapping[str, Any]], *, tables: bool = False) -> str:
     headers = [*(["table"] if tables else []), "rule", "window, UTC", "it", "observed", "wanted", "rows", "why"]
     words = [place for place, name in enumerate(headers) if name != "rows"]
     more = f'<p class="empty">{len(rows) - RESULTS:,} more: find them by name</p>' if len(rows) > RESULTS else ""
-    shown = grid([*headers, "rules' version"], rows[:RESULTS], "no window has been judged yet", [*words, len(headers)])
-    return shown + more
+    made = grid([*headers, "rules' version"], rows[:RESULTS], "no window has been judged yet", [*words, len(headers)])
+    return made + more
 
 
 def _breakers(found: Sequence[Mapping[str, Any]], now: float, *, may_act: bool) -> str:
@@ -203,10 +203,10 @@ def _time(result: Mapping[str, Any]) -> str:
 def wanted(result: Mapping[str, Any]) -> str:
     """The bounds of a result."""
     bounds = {name: value for name, value in result["bounds"].items() if value is not None and name != "column"}
-    return _value(bounds if result["mostly"] == 1 else bounds | {"mostly": result["mostly"]})
+    return short(bounds if result["mostly"] == 1 else bounds | {"mostly": result["mostly"]})
 
 
-def _value(value: Any) -> str:
+def short(value: Any) -> str:
     """An observed value or bounds as a short text: the text of the rule's own JSON, a mapping without its brackets."""
     if isinstance(value, Mapping):
         made = ", ".join(f"{name} {_plain(each)}" for name, each in value.items())

@@ -26,7 +26,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
@@ -80,7 +80,8 @@ def new_web(app: Any) -> PageServer:
             about |= {"asked": asked, "trace": await observing.trace(name, asked)}
         view = table_page.view(parts.exchange.look(), parts.fleet, await observing.known(), name, about, long=long)
         if view is None:
-            raise aiohttp_web.HTTPNotFound(text="no worker of this app has seen such a table")
+            missing = overview.missing(await common(), name)
+            raise aiohttp_web.HTTPNotFound(text=missing, content_type="text/html")
         return answer(request, view, lambda: table_page.html(view, may_act=keys.known(request)))
 
     def plain(make: Callable[..., Any], html: Callable[[Any], str]) -> Handler:

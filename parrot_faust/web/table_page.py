@@ -19,11 +19,12 @@ from parrot_faust.web.markup import (
     page,
     share,
     span,
+    table_link,
     table_path,
     text,
 )
 from parrot_faust.web.overview import common, verified
-from parrot_faust.web.quality_page import results
+from parrot_faust.web.quality_page import results, short
 from parrot_faust.web.rings import COARSE_S, FINE_S
 
 EVENTS_SHOWN = 40
@@ -64,6 +65,7 @@ def view(
             "suspended": "",
             "action": "",
             "type": GONE,
+            "wants": {},
         }
         for (rule, version), count in failed.items()
     ]
@@ -199,7 +201,7 @@ def _rules(view: Mapping[str, Any]) -> str:
     rows = [
         [
             text(rule["id"]),
-            f'<span class="long">{text(rule["type"])}</span>',
+            f'<span class="long">{_wants(rule)}</span>',
             mark("bad", f"suspended: {rule['suspended']}") if rule["suspended"] else text(rule["action"]),
             number(rule["failed"], "warn"),
             "–" if rule["passed"] is None else number(rule["passed"]),
@@ -210,6 +212,11 @@ def _rules(view: Mapping[str, Any]) -> str:
     return grid(
         ["rule", "what it wants", "action", "failed", "passed", "version"], rows, "it has no rules", (0, 1, 2, 5)
     )
+
+
+def _wants(rule: Mapping[str, Any]) -> str:
+    kind = rule["type"].removeprefix("expect_").removeprefix("column_").removeprefix("values_to_")
+    return f"{text(kind)} <i>{text(short(rule['wants']))}</i>" if rule["wants"] else text(kind)
 
 
 def letters(found: list[dict[str, Any]], now: float, empty: str) -> str:
@@ -235,7 +242,7 @@ def events(found: list[dict[str, Any]], now: float, *, tables: bool = False) -> 
     """Schema changes, the newest first."""
     rows = [
         [
-            *([text(each["table"])] if tables else []),
+            *([table_link(each["table"])] if tables else []),
             f"{clock(each['at_ms'])} <i>{ago(now - each['at_ms'] / 1000)}</i>",
             text(each["where"]),
             f'<span class="long">{text(each["what"])}</span>',

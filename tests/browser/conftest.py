@@ -39,6 +39,17 @@ def browser(demo: Demo) -> Iterator[Browser]:
         pytest.fail(str(missing), pytrace=False)
 
 
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, demo: Demo) -> Any:
+    """The profile of somebody who has given the token, for `visit(storage_state=signed_in)`."""
+    visitor = Visitor(browser, demo.address)
+    visitor.sign_in(demo.worker.token())
+    state = visitor.context.storage_state()
+    visitor.close()
+    assert visitor.faults == []
+    return state
+
+
 @pytest.fixture
 def visit(browser: Browser, demo: Demo) -> Iterator[Callable[..., Visitor]]:
     """Opens a window on the demo's web view; at the end, nothing must have been at fault in any."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, WebError, expect
 
 WAIT_MS = 30_000  # for what comes by itself; a worker on a busy machine takes its time
 LOUD = ("error", "warning")
@@ -22,6 +23,7 @@ class Visitor:
         self.context.on("console", self._console)
         self.context.on("weberror", self._error)
         self.context.on("request", self._request)
+        self.context.on("dialog", self._dialog)
         self.page: Page = self.context.new_page()
 
     def open(self, path: str) -> Page:
@@ -30,6 +32,14 @@ class Visitor:
         assert answer is not None
         assert answer.status == 200, f"{path} answers {answer.status}: {answer.text()}"
         return self.page
+
+    def sign_in(self, token: str, back: str = "/") -> Page:
+        """Give the token, and come back to a page."""
+        page = self.open(f"/sign-in?back={quote(back, safe='')}")
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_url(re.compile(re.escape(back) + "$"))
+        return page
 
     def close(self) -> None:
         """Close the window."""
@@ -41,6 +51,10 @@ class Visitor:
 
     def _error(self, error: WebError) -> None:
         self.faults.append(f"{self.page.url}: a script failed: {error.error}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.faults.append(f"{self.page.url}: a script asks {dialog.message!r}")
+        dialog.dismiss()
 
     def _request(self, request: Request) -> None:
         if urlsplit(request.url).netloc != self._host:

@@ -1,21 +1,26 @@
 // Takes over only the parts that have changed, so that a table keeps its place; one with selected text stays as it is,
-// as one in which something is being typed, and the keyboard's focus goes to what was focused.
+// as one in which something is being typed, and the keyboard's focus stays on the same link or button.
 const title = document.title;
 function parts(main) {
-  return [...main.querySelectorAll('header, section')];
+  return [...main.querySelectorAll('main > header, main > section')];
 }
 function busy(part) {
   const chosen = getSelection(), active = document.activeElement;
   return (!chosen.isCollapsed && part.contains(chosen.anchorNode)) || (part.contains(active) && active.matches('input'));
 }
+// What tells one link, button or table of a part from the others, whatever is written on it.
+function purpose(element) {
+  const fields = element.form ? [element.form.action, ...new FormData(element.form)] : [];
+  return [element.tagName, element.getAttribute('href'), ...fields].join(' ');
+}
 function swap(part, fresh) {
-  const left = part.querySelector('.wide')?.scrollLeft ?? 0, active = document.activeElement;
-  const target = part.contains(active) ? active.getAttribute('href') : null;
-  const inside = target === null && part.contains(active);
+  const left = [...part.querySelectorAll('.wide')].map(table => table.scrollLeft), active = document.activeElement;
+  const sought = part.contains(active) ? purpose(active) : null;
   part.replaceWith(fresh);
-  if (left) fresh.querySelector('.wide')?.scrollTo(left, 0);
-  if (target !== null) fresh.querySelector(`a[href="${CSS.escape(target)}"]`)?.focus({preventScroll: true});
-  else if (inside) fresh.querySelector('.wide, button')?.focus({preventScroll: true});
+  fresh.querySelectorAll('.wide').forEach((table, index) => table.scrollTo(left[index] ?? 0, 0));
+  if (sought === null) return;
+  const found = [...fresh.querySelectorAll('a, button, .wide')];
+  (found.find(each => purpose(each) === sought) ?? found[0])?.focus({preventScroll: true});
 }
 function take(fresh) {
   const old = parts(document), now = parts(fresh);

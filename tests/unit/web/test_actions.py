@@ -70,7 +70,7 @@ async def test_who_signs_in_can_act_and_is_told_what_came_of_it(
 ) -> None:
     async with client.post("/sign-in", data={"token": "wrong"}, headers=own(client)) as answer:
         assert answer.status == 403
-        assert "that is not the token" in await answer.text()
+        assert "That is not the token" in await answer.text()
     data = {"token": token(app), "back": "//evil.example"}
     async with client.post("/sign-in", data=data, headers=own(client), allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (303, "/")

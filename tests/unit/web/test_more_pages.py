@@ -15,7 +15,10 @@ from parrot_faust.errors import ParrotError
 from parrot_faust.web import other_pages, quality_page, table_page
 from parrot_faust.web.lookups import KEPT, Lookups
 
-RULE = {"id": "n.be_between", "type": "expect_column_values_to_be_between", "action": "quarantine", "version": "v2"}
+RULE = {
+    "id": "n.be_between", "type": "expect_column_values_to_be_between", "wants": {"min_value": 1, "where": "m < 2"},
+    "action": "quarantine", "version": "v2",
+}  # fmt: skip
 LETTER = {
     "at_ms": (NOW - 90) * 1000, "key": "17", "why": "n.be_between", "message": "n is -1", "place": "t/0/5", "sink": "",
 }  # fmt: skip
@@ -72,6 +75,7 @@ def test_a_table_shows_its_rules_with_what_passed_and_failed(world: World) -> No
         ["n.old", "1", "–", "v1"],
         ["n.rare", "0", "100", "v2"],
     ]
+    assert rows[0]["what it wants"] == "be_between min_value 1, where m < 2"
     assert made["check_us"] == 20.0
 
 
@@ -132,8 +136,8 @@ def test_every_page_escapes_what_it_shows_and_is_json_too(world: World) -> None:
     )
     whole, fleet, known = world.fleet.view(), world.fleet, world.known
     shown = about(
-        rules=[dict.fromkeys(RULE, SCRIPT)], targets={"kudu": SCRIPT}, events=[event], samples=[bad], letters=[bad],
-        unread=SCRIPT, windows=[hostile_rule()],
+        rules=[dict.fromkeys(RULE, SCRIPT) | {"wants": {SCRIPT: SCRIPT}}], targets={"kudu": SCRIPT}, events=[event],
+        samples=[bad], letters=[bad], unread=SCRIPT, windows=[hostile_rule()],
     )  # fmt: skip
     of_table = table_page.view(whole, fleet, known, SCRIPT, shown, long=False)
     assert of_table is not None
