@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -14,20 +15,20 @@ import msgspec
 from models import DeadLetter
 from parrot_faust.aside import Aside
 from parrot_faust.delivery.filing import letter_of
-from parrot_faust.delivery.heads import bounded_text
 from parrot_faust.errors import TableRefused
-from parrot_faust.kafka import connection_options
 from parrot_faust.letters.box import Box
 from parrot_faust.letters.kept import groups
 from parrot_faust.letters.keys import Keys
 from parrot_faust.quality.rules import Rule
 from parrot_faust.quality_watch import FRESH_S as WINDOWS_FRESH_S
 from parrot_faust.quality_watch import QualityWatch
+from parrot_faust.schema import SchemaSeen
 from parrot_faust.sinks.factory import target_of
 from parrot_faust.transport.reader import RecordReader
 from parrot_faust.verify.places import places_of
 from parrot_faust.verify.tracing import trace
 from parrot_faust.web.lookups import Lookups
+from parrot_faust.web.paging import Asked, beginning
 
 if TYPE_CHECKING:
     from parrot_faust.parts import Parts
@@ -40,6 +41,7 @@ GROUPS_FRESH_S = 10.0  # all letters are read for it
 TRACE_FRESH_S = 15.0
 TRACE_PATIENCE_S = 120.0  # others may have asked before
 LETTERS_SHOWN = 10
+EVENTS_OF_EACH = 20  # the newest schema changes of each table, where those of all tables are shown
 KEY_BYTES = 200
 
 
@@ -51,13 +53,11 @@ def _wants(rule: Rule) -> dict[str, Any]:
 
 
 class Observing:
-    """Answers the pages' questions. Has a connection of its own, made when somebody first looks."""
+    """Answers the pages' questions through two connections: reading letters may take long."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, reader: RecordReader, letters_reader: RecordReader) -> None:
         self._parts, self._names = parts, parts.names
-        settings = parts.settings
-        self.reader = RecordReader(settings.brokers, connection_options(settings))
-        self.letters_reader = RecordReader(settings.brokers, connection_options(settings))  # what it reads may be long
+        self.reader, self.letters_reader = reader, letters_reader
         self.lookups = Lookups(log)
         self._quality = QualityWatch(parts, self.reader)
         self._keys = Keys()
@@ -92,8 +92,8 @@ class Observing:
         _, unread = await self.lookups.get("windows", self._quality.read, WINDOWS_FRESH_S)
         return unread
 
-    async def quality(self, asked: str) -> dict[str, Any]:
-        """What the page of quality shows beside the snapshots: of the rules and tables whose names have `asked`."""
+    async def quality(self, asked: Asked) -> dict[str, Any]:
+        """What the page of quality shows beside the snapshots."""
         unread = await self._look_at_windows()
         return {"windows": self._quality.windows(asked), "breakers": self._quality.breakers(), "unread": unread}
 
@@ -115,7 +115,7 @@ class Observing:
             "rules": self._rules(table),
             "windows": self._quality.of_table(table),
             "targets": {store: name for each in self.targets(table) for store, name in each.items()},
-            "events": self._events(table),
+            "events": [partial(_event, event) for event in self._parts.schemas.history(table).events],
             "samples": samples or [],
             "letters": letters or [],
             "unread": unread or also,
@@ -135,12 +135,16 @@ class Observing:
         )
         return found if found is not None or not unread else {"key": key, "error": unread}
 
-    def events(self) -> list[dict[str, Any]]:
-        """The newest schema changes of all tables."""
+    def events(self) -> list[Callable[[], dict[str, Any]]]:
+        """The newest schema changes of all tables, the newest first: each makes its line when it is called."""
+        schemas = self._parts.schemas
         every = [
-            {"table": table, **event} for table in self._parts.schemas.tables() for event in self._events(table)[-20:]
+            (event.at_ms, table, event)
+            for table in schemas.tables()
+            for event in schemas.history(table).events[-EVENTS_OF_EACH:]
         ]
-        return sorted(every, key=lambda event: -event["at_ms"])
+        every.sort(key=lambda each: -each[0])
+        return [partial(_event, event, table) for _, table, event in every]
 
     def held(self) -> list[dict[str, Any]]:
         """The tables that wait for a verdict: why, and the newest shape of each that waits."""
@@ -189,21 +193,6 @@ class Observing:
                 without[kind] = f"none: {error}"
         return found, without
 
-    def _events(self, table: str) -> list[dict[str, Any]]:
-        return [
-            {
-                "at_ms": event.at_ms,
-                "where": event.sink or "source",
-                "what": "; ".join(
-                    [f"{each.change} {each.column} {each.detail}".strip() for each in event.changes]
-                    or (["first seen"] if event.schema else []) + list(event.notes)
-                ),
-                "verdict": event.verdict,
-                "seconds": event.seconds,
-            }
-            for event in self._parts.schemas.history(table).events
-        ]
-
     async def _newest(self, topic: str) -> list[dict[str, Any]]:
         """The newest records of a topic of letters, as they may be shown: what is masked was masked before it came."""
         found = []
@@ -221,7 +210,7 @@ class Observing:
                 "at_ms": at_ms,
                 "key": self._key_text(letter),
                 "why": letter.rule or letter.error,
-                "message": bounded_text(letter.message),
+                "message": beginning(letter.message),
                 "place": f"{letter.topic}/{letter.partition}/{letter.offset}",
                 "sink": letter.sink,
             }
@@ -249,6 +238,19 @@ class Observing:
                 if record.key is not None and record.value is not None:
                     self._verified[record.key.decode("utf-8", "replace")] = _verification(record.value)
         self._verified_to = end
+
+
+def _event(event: SchemaSeen, table: str = "") -> dict[str, Any]:
+    """A line of a table's history; `table` where those of several are shown."""
+    what = [f"{each.change} {each.column} {each.detail}".strip() for each in event.changes]
+    what = what or (["first seen"] if event.schema else []) + list(event.notes)
+    return ({"table": table} if table else {}) | {
+        "at_ms": event.at_ms,
+        "where": event.sink or "source",
+        "what": beginning("; ".join(what)),
+        "verdict": event.verdict,
+        "seconds": event.seconds,
+    }
 
 
 def _verification(value: bytes) -> dict[str, Any]:

@@ -133,7 +133,8 @@ class Parts:
             log=log,
         )
         self._partitions = settings.topics.partitions
-        self.observing = Observing(self)
+        looking = (RecordReader(settings.brokers, connection_options(settings)) for _ in range(2))
+        self.observing = Observing(self, *looking)  # connected when somebody first looks
         self.acting = Acting(self)
         self.lookout = Lookout(self, log)
         self.source_channel = app.topic(self.names.anchor, schema=BatchSchema())

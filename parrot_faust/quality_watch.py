@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from models import WindowResult
 from parrot_faust.quality.rules import Rule, RuleSet
+from parrot_faust.web.paging import WHOLE, Asked, brief
+from parrot_faust.web.quality_page import WINDOWS
 
 if TYPE_CHECKING:
     from parrot_faust.parts import Parts
@@ -27,9 +28,6 @@ log = logging.getLogger("parrot")
 FRESH_S = 2.0
 LAST = 10  # results of a rule that are kept
 LOOK_BACK = 5_000  # results of a partition that are read at the first look: the last of some hundred tables
-#: Rules of which a page has the results before the last one too: the worst.
-IN_FULL = 60
-
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
 _decoder = msgspec.json.Decoder(WindowResult)
 
@@ -41,6 +39,7 @@ class QualityWatch:
         self._parts, self._reader = parts, reader
         self._places: dict[int, int] = {}
         self._results: dict[tuple[str, str], deque[WindowResult]] = {}
+        self._told: dict[tuple[str, str], tuple[Rule, dict[str, Any]]] = {}  # until another result comes
 
     # -- taking in ---------------------------------------------------------------------------------------------------
 
@@ -65,6 +64,7 @@ class QualityWatch:
         known = {(table, rule.id) for table, rules in self._in_force() for rule in _judged(rules)}
         for gone in self._results.keys() - known:
             del self._results[gone]
+        self._told = {key: told for key, told in self._told.items() if key in known}
 
     def _read(self, value: bytes | None, place: str) -> None:
         try:
@@ -78,6 +78,7 @@ class QualityWatch:
         if kept and (kept[-1].start_ms, kept[-1].end_ms, kept[-1].at) == (result.start_ms, result.end_ms, result.at):
             kept.pop()
         kept.append(result)
+        self._told.pop((result.table, result.rule), None)
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
@@ -88,29 +89,29 @@ class QualityWatch:
             if kept[-1].success or (rules := self._parts.rules.in_force(table)) is None:
                 continue
             if rule := next((rule for rule in _judged(rules) if rule.id == name), None):
-                found.setdefault(table, []).append(self._told(table, rules, rule, last=1))
+                found.setdefault(table, []).append(self._tell(table, rules, rule))
         return {table: sorted(some, key=_worst) for table, some in found.items()}
 
-    def windows(self, asked: str = "") -> list[dict[str, Any]]:
-        """Every rule that is judged over windows or on a shape, with its last results; the worst first.
-
-        `asked` is a part of the names of tables or rules. Of rules far down no result is told.
+    def windows(self, asked: Asked = WHOLE) -> list[dict[str, Any]]:
+        """Every rule of the tables and rules that are asked for that is judged over windows or on a shape, the worst
+        first. Of those in the part that is asked for, more results are told than the last one.
         """
         every = [
             (table, rules, rule)
             for table, rules in self._in_force()
             for rule in _judged(rules)
-            if asked.casefold() in f"{table} {rule.id}".casefold()
+            if asked.names(table, rule.id)
         ]
-        found = sorted((self._told(*one, last=0) for one in every), key=_worst)
-        for one in found[:IN_FULL]:
-            one["results"] = [_view(result) for result in reversed(self._results.get((one["table"], one["rule"]), ()))]
-        return found
+        found = sorted((self._tell(*one) for one in every), key=_worst)
+        first = WINDOWS * (asked.part - 1)
+        shown = [self._with_results(one) for one in found[first : first + WINDOWS]]
+        return [*found[:first], *shown, *found[first + WINDOWS :]]
 
     def of_table(self, table: str) -> list[dict[str, Any]]:
         """The same of one table, all in full."""
         rules = self._parts.rules.in_force(table)
-        found = [self._told(table, rules, rule, last=LAST) for rule in _judged(rules)] if rules else []
+        told = (self._tell(table, rules, rule) for rule in _judged(rules)) if rules else ()
+        found = [self._with_results(one) for one in told]
         return sorted(found, key=_worst)
 
     def breakers(self) -> list[dict[str, Any]]:
@@ -131,8 +132,20 @@ class QualityWatch:
             if (rules := self._parts.rules.in_force(table)) is not None:
                 yield table, rules
 
-    def _told(self, table: str, rules: RuleSet, rule: Rule, *, last: int) -> dict[str, Any]:
-        """How things are with a rule, and its `last` results, the newest first."""
+    def _tell(self, table: str, rules: RuleSet, rule: Rule) -> dict[str, Any]:
+        """How things are with a rule, with its last result; told again, so not to be changed, until another comes."""
+        before, told = self._told.get((table, rule.id), (None, {}))
+        if before is not rule:
+            told = self._made(table, rules, rule)
+            self._told[table, rule.id] = (rule, told)
+        return told
+
+    def _with_results(self, told: dict[str, Any]) -> dict[str, Any]:
+        """The same with all results that are kept, the newest first."""
+        kept = self._results.get((told["table"], told["rule"]), ())
+        return told | {"results": [_view(result) for result in reversed(kept)]}
+
+    def _made(self, table: str, rules: RuleSet, rule: Rule) -> dict[str, Any]:
         kept = self._results.get((table, rule.id), ())
         failed_since = 0
         for result in reversed(kept):
@@ -149,7 +162,7 @@ class QualityWatch:
             "judged": len(kept),
             "failed": sum(not result.success for result in kept),
             "failing_since_ms": failed_since,
-            "results": [_view(result) for result in islice(reversed(kept), last)],
+            "results": [_view(kept[-1])] if kept else [],
         }
 
 
@@ -160,12 +173,9 @@ def _judged(rules: RuleSet) -> Iterator[Rule]:
 
 
 def _view(result: WindowResult) -> dict[str, Any]:
-    return {
-        name: getattr(result, name)
-        for name in (
-            "start_ms", "end_ms", "version", "success", "observed", "bounds", "mostly", "rows", "late", "reason",
-        )
-    }  # fmt: skip
+    names = ("start_ms", "end_ms", "version", "success", "mostly", "rows", "late")
+    made = {name: getattr(result, name) for name in names}
+    return made | {name: brief(getattr(result, name)) for name in ("observed", "bounds", "reason")}
 
 
 def _worst(one: dict[str, Any]) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 from aiokafka import AIOKafkaProducer
 
+from parrot_faust.bench.load import MESSAGE_BYTES
 from parrot_faust.bench.small_tables import check, drop
 from parrot_faust.bench.transport import machine
 from parrot_faust.demo.broker import Broker
@@ -133,21 +134,33 @@ class Tables:
         say(f"writing row {row} of every table")
         asyncio.run(self._write(row))
 
+    def pile_up(self, changes: int, say: Say) -> int:
+        """Write so many updates of the rows, the same number of each table; return how many these are."""
+        each = changes // len(self._topics)
+        say(f"writing {each:,} changes of each table")
+        asyncio.run(self._pile_up(each))
+        return each * len(self._topics)
+
     def check(self, say: Say) -> None:
         """Raise DistributionError unless every store has two rows in every table."""
         check(self._addresses, self._sinks, self._targets, 2, say)
 
     def start(self, rows: int, say: Say) -> tuple[dict[str, float], dict[str, int]]:
         """Start a worker; return when it had come how far, and the memory of its processes then."""
-        self._folder.mkdir(exist_ok=True)
-        (self._folder / "rules").mkdir(exist_ok=True)
-        port = free_port()
-        worker = Worker(self._folder, self._settings(port), port)
         began = time.perf_counter()
-        with worker.at_work():
+        with self.working() as worker:
             stages = {"ready": round(time.perf_counter() - began, 1)}
             memory = self._follow(worker, began, stages, rows, say)
         return stages, memory
+
+    @contextmanager
+    def working(self) -> Iterator[Worker]:
+        """A worker that is ready, and is stopped afterwards."""
+        (self._folder / "rules").mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        worker = Worker(self._folder, self._settings(port), port)
+        with worker.at_work():
+            yield worker
 
     def _follow(self, worker: Worker, began: float, stages: dict[str, float], row: int, say: Say) -> dict[str, int]:
         while True:
@@ -201,6 +214,21 @@ class Tables:
         async with AIOKafkaProducer(bootstrap_servers=self._addresses.kafka, acks=-1) as producer:
             sent = [await producer.send(topic, *insert(topic, row), partition=0) for topic in self._topics]
             await asyncio.gather(*sent)
+
+    async def _pile_up(self, each: int) -> None:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self._addresses.kafka, acks=-1, max_batch_size=MESSAGE_BYTES
+        ) as producer:
+            for topic in self._topics:
+                batch = producer.create_batch()
+                value, key = insert(topic, 1)
+                for _ in range(each):
+                    if batch.append(key=key, value=value, timestamp=None) is None:
+                        await producer.send_batch(batch, topic, partition=0)
+                        batch = producer.create_batch()
+                        batch.append(key=key, value=value, timestamp=None)
+                await producer.send_batch(batch, topic, partition=0)
+            await producer.flush()
 
 
 def insert(topic: str, row: int) -> tuple[bytes, bytes]:

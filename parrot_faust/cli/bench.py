@@ -16,7 +16,9 @@ from parrot_faust.bench.takeover import measure_takeover
 from parrot_faust.bench.transport import TransportReport, measure_transport
 from parrot_faust.bench.verify import VerifyReport, measure_verify
 from parrot_faust.cli import terminal
+from parrot_faust.cli.bench_web import web
 from parrot_faust.cli.conventions import Group, json_option
+from parrot_faust.cli.measured import mark, running
 from parrot_faust.cli.progress import Waiting
 from parrot_faust.distribution import Local
 from parrot_faust.errors import DistributionError
@@ -32,6 +34,9 @@ LABELS = {
 @click.group(cls=Group)
 def bench() -> None:
     """Measure on the running local distribution. Figures are of this machine, at this moment."""
+
+
+bench.add_command(web)
 
 
 def address_of_kafka() -> str:
@@ -283,19 +288,6 @@ def show_tables(report: TablesReport, console: Console) -> None:
         table.add_row(name, f"{size / 1e6:.0f} MB", f"{report.per_table[name] / 1e3:.0f} kB")
     console.print(table)
     console.print(f"{report.buckets} hash partitions in Kudu; {report.machine}", style="dim")
-
-
-def running(*components: str) -> Local:
-    """The local distribution. Raise DistributionError when one of these is down."""
-    local = Local.here()
-    if missing := [name for name in components if name not in local.running()]:
-        raise DistributionError(f"{', '.join(missing)} not running; start with `parrot up`")
-    return local
-
-
-def mark(met: bool) -> str:
-    """Whether a target was met, for people."""
-    return "[green]✓[/]" if met else "[red]✗[/]"
 
 
 def show_pipeline(reports: list[PipelineReport], console: Console) -> None:

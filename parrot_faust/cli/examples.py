@@ -62,6 +62,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "bench rules": ("parrot bench rules --no-great-expectations",),
     "bench schema": ("parrot bench schema",),
     "bench tables": ("parrot bench tables --tables 500",),
+    "bench web": ("parrot bench web --no-pipeline",),
     "bench takeover": ("parrot bench takeover",),
     "bench transport": ("parrot bench transport --rounds 3",),
     "bench verify": ("parrot bench verify --rows 1000000",),

@@ -78,13 +78,21 @@ def shown(view: dict[str, Any]) -> RenderableType:
             + "  ".join(f"[dim]{name.replace('_', ' ')}[/] {count:,}" for name, count in view["totals"].items())
         ),
     ]
-    for trouble in view["troubles"]:
+    for trouble in (*view["troubles"], *view["watched"]):
         since = f" [dim]for {span(view['at'] - trouble['since'])}[/]" if trouble["since"] else ""
         colour = "bad" if trouble["act"] else "warn"
         parts.append(Text.from_markup(_coloured(colour, f"● {trouble['what']} {trouble['words']}") + since))
         if trouble["command"]:
             parts.append(Text.from_markup(f"  [dim]→[/] {escape(trouble['command'])}"))
-    return Group(*parts, Text(), _tables(view))
+    return Group(*parts, Text(), _tables(view), *_rest(view))
+
+
+def _rest(view: dict[str, Any]) -> list[Text]:
+    """How much more there is, and where."""
+    what = {"troubles": "things that need a person", "watched": "things worth a look", "tables": "tables"}
+    left = [f"{part['left_out']:,} more {what[name]}" for name, part in view["lists"].items() if part["left_out"]]
+    where = next((part["next"] for part in view["lists"].values() if part["next"]), "")
+    return [Text(f"{', '.join(left)}: {where} of the web view", style="dim")] if left else []
 
 
 def _tables(view: dict[str, Any]) -> terminal.Table:

@@ -22,6 +22,7 @@ from parrot_faust.distribution import Addresses
 from parrot_faust.distribution.processes import tail
 from parrot_faust.distribution.state import CHECKOUT
 from parrot_faust.errors import DistributionError
+from parrot_faust.web.stats_page import whole
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
@@ -120,7 +121,7 @@ class Worker:
 
     def stats(self) -> dict[str, Any]:
         """The worker's state, from its web server."""
-        return self.page("/stats")
+        return whole(self.page)
 
     def page(self, path: str = "/") -> dict[str, Any]:
         """A page of its web view, as data."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from parrot_faust.web.fleet import Fleet
 from parrot_faust.web.markup import table_path
+from parrot_faust.web.paging import beginning
 
 #: A share of a table's changes of the last quarter of an hour that rules held back, and how many: more is said.
 MUCH_HELD, MANY_HELD = 0.05, 20
@@ -35,6 +36,24 @@ KINDS = {
     "empty": "none",
 }
 RANK = {state: rank for rank, state in enumerate(KINDS)}
+
+
+class Judged(NamedTuple):
+    """Every table, what needs a person, and what is only worth a look; the worst first."""
+
+    tables: list[dict[str, Any]]
+    urgent: list[dict[str, Any]]
+    watched: list[dict[str, Any]]
+
+
+def judged(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> Judged:
+    """How things stand with everything."""
+    lines = tables(whole, fleet, known)
+    urgent: list[dict[str, Any]] = []
+    watched: list[dict[str, Any]] = []
+    for each in troubles(whole, lines, known):
+        (urgent if each["act"] else watched).append(each)
+    return Judged(lines, urgent, watched)
 
 
 def tables(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -100,7 +119,7 @@ def table(
         "schema_ms": known["schema_ms"].get(name, 0),
         "verified": known["verified"].get(name),
         "suspended": suspended,
-        "failing": known["failing"].get(name, []),
+        "failing": len(known["failing"].get(name, ())),
     }
     state, words, since = _state(name, line, whole, fleet, stopped)
     return line | {"state": state, "kind": KINDS[state], "words": words, "since": since}
@@ -156,14 +175,14 @@ def much_held(name: str, fleet: Fleet) -> bool:
 
 
 def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]], known: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is not as it should be: what, since when, what to run, and whether it needs a person; the worst first."""
+    """What is not as it should be: what, since when, what to run, and whether it needs a person."""
     found: list[dict[str, Any]] = []
 
     def say(
         what: str, words: str, command: str = "", since: float = 0, *, act: bool = True, table: str = "", page: str = ""
     ) -> None:
         page = page or (table_path(table) if table else "")
-        told = {"what": what, "words": words, "command": command, "since": since, "act": act}
+        told = {"what": what, "words": beginning(words), "command": command, "since": since, "act": act}
         found.append(told | {"table": table, "page": page})
 
     for name, sink in whole["sinks"].items():
@@ -189,12 +208,14 @@ def troubles(whole: Mapping[str, Any], lines: list[dict[str, Any]], known: Mappi
         if view["loop_lag_ms"].get("recent", 0) > BLOCKED_MS:
             words = f"is {view['loop_lag_ms']['recent']:.0f} ms late in its event loop: its machine is too busy"
             say(f"worker {view['host']}/{view['worker']}", words, act=False)
-    return sorted(found, key=lambda each: not each["act"])
+    return found
 
 
 def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> None:
-    name, quoted = line["table"], shlex.quote(line["table"])
-    state = line["state"]
+    name, state = line["table"], line["state"]
+    if state in ("current", "empty", "away") and not line["dead_lettered"]:
+        return
+    quoted = shlex.quote(name)
     if state == "stopped":
         words = "and nothing of that partition goes on: mend the row at the source, or the rule in its file"
         say(f"{name} is {line['words']}", words, APPLY, line["since"], table=name)
@@ -245,9 +266,8 @@ def _urgent(one: Mapping[str, Any]) -> bool:
     return one["severity"] == "critical" and one["type"] in ("freshness", "volume")
 
 
-def standing(whole: Mapping[str, Any], lines: list[dict[str, Any]], found: list[dict[str, Any]]) -> dict[str, str]:
-    """All of it in a few words."""
-    urgent = [each for each in found if each["act"]]
+def standing(whole: Mapping[str, Any], lines: list[dict[str, Any]], urgent: list[dict[str, Any]]) -> dict[str, str]:
+    """All of it in a few words. `urgent` is what needs a person."""
     if urgent:
         stores: dict[str, list[str]] = {}
         for name, sink in whole["sinks"].items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -21,7 +21,6 @@ PAGES = (
 )
 
 _OPTION = re.compile(r"(?<= )--[a-z-]+")
-BANNER = 12  # things that need a person, of a page
 
 
 def text(value: object) -> str:
@@ -108,18 +107,47 @@ def command(line: str) -> str:
     return f"<code>{whole}</code>"
 
 
-def banner(troubles: Sequence[dict[str, Any]], now: float) -> str:
+def listed(
+    view: Mapping[str, Any],
+    name: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    empty: str,
+    words: Sequence[int] = (0,),
+) -> str:
+    """The grid of a list of which `view` has a part (`paging.cut`), and where the rest of it is."""
+    return with_rest(view, name, grid(headers, rows, empty, words))
+
+
+def with_rest(view: Mapping[str, Any], name: str, shown: str) -> str:
+    """The lines of a list of which `view` has a part, which are HTML, and where the rest of it is."""
+    part, count = view["lists"][name], len(view[name] or ())
+    if part["all"] and not count:
+        return f'<p class="empty">all {part["all"]:,} are in <a href="{text(part["before"])}">the parts before</a></p>'
+    links = [
+        f'<a href="{text(part[where])}">{label}</a>'
+        for where, label in (("before", "the ones before"), ("next", "the next ones"))
+        if part[where] and count
+    ]
+    if not links:
+        return shown
+    place = f"{part['first']:,} to {part['first'] + count - 1:,} of {part['all']:,}"
+    return f'{shown}<p class="about">{", ".join((place, *links))}</p>'
+
+
+def banner(view: Mapping[str, Any]) -> str:
     """What needs a person: what it is, since when, and what to run."""
+    troubles, part, now = view["troubles"], view["lists"]["troubles"], view["at"]
     if not troubles:
         return ""
     lines = "".join(
         f"<li><b>{text(each['what'])}</b> {text(each['words'])}"
         + (f" <i>since {span(now - each['since'])}</i>" if each["since"] else "")
         + _cure(each)
-        for each in troubles[:BANNER]
+        for each in troubles
     )
-    if len(troubles) > BANNER:
-        lines += f"<li><b>and {len(troubles) - BANNER:,} more</b>, which the tables below show"
+    if part["left_out"]:
+        lines += f'<li><b>and {part["left_out"]:,} more</b>: <a href="{text(part["next"])}">the next ones</a>'
     return f'<div class="banner" role="status"><ul>{lines}</ul></div>'
 
 
@@ -140,7 +168,6 @@ def page(title: str, path: str, view: dict[str, Any], parts: str, *, live: bool 
     )
     standing = view["standing"]
     script = '\n<script src="/live.js" defer></script>' if live else ""
-    urgent = [each for each in view["troubles"] if each["act"]]
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{text(title)} - Parrot Faust</title>
@@ -150,5 +177,5 @@ def page(title: str, path: str, view: dict[str, Any], parts: str, *, live: bool 
 <nav aria-label="pages">{links}</nav></header>
 <main id="main"><header><h1>{text(title)}</h1>{mark(f"pill {standing['kind']}", standing["words"])}
 <p class="about">{text(view["about"])}</p></header>
-<section>{banner(urgent, view["at"])}</section>
+<section>{banner(view)}</section>
 {parts}</main></body></html>"""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from parrot_faust.web import judging
 from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.fleet import Fleet
-from parrot_faust.web.markup import command, grid, mark, number, page, rate, span, table_link, text
+from parrot_faust.web.markup import command, listed, mark, number, page, rate, span, table_link, text, with_rest
 from parrot_faust.web.overview import common
+from parrot_faust.web.paging import WHOLE, Asked, beginning, cut
 from parrot_faust.web.table_page import events
 
-LINES = 300  # of one table on a page
+#: Lines of each list in a part of it.
+HELD, EVENTS, GROUPS, AGENTS, WORKERS, OWNED = 40, 100, 60, 100, 50, 200
+
+#: Makes a line of a schema change, which is work that only those that are shown are worth.
+Event = Callable[[], dict[str, Any]]
 
 VERDICTS = ("approve", "reject")
 STEPS = ("decode", "check", "send", "write", "wait")
@@ -25,11 +31,15 @@ def schema(
     whole: Mapping[str, Any],
     fleet: Fleet,
     known: Mapping[str, Any],
-    found: list[dict[str, Any]],
+    found: Sequence[Event],
     held: list[dict[str, Any]],
+    asked: Asked = WHOLE,
 ) -> dict[str, Any]:
-    """What waits for a decision, and the newest changes of all tables. `found` are those, the newest first."""
-    return common(whole, fleet, known) | {"held": held, "events": found[:LINES]}
+    """What waits for a decision, and the newest changes of all tables. `found` makes those, the newest first."""
+    made = common(whole, judging.judged(whole, fleet, known), known, asked) | {"held": held, "events": found}
+    made = cut(made, asked, held=HELD, events=EVENTS)
+    waiting = [one | {"reasons": [beginning("; ".join(one["reasons"]))]} for one in made["held"]]
+    return made | {"held": waiting, "events": [event() for event in made["events"]]}
 
 
 def schema_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
@@ -40,8 +50,9 @@ def schema_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
         f'<p class="about">or {" ".join(_said(word, each["table"]) for word in VERDICTS)}</p></article>'
         for each in view["held"]
     )
-    parts = f"""<section><h2>Waiting for a decision</h2>{cases or '<p class="empty">nothing waits</p>'}</section>
-<section><h2>Changes</h2>{events(view["events"], view["at"], tables=True)}</section>"""
+    waiting = with_rest(view, "held", cases or '<p class="empty">nothing waits</p>')
+    parts = f"""<section><h2>Waiting for a decision</h2>{waiting}</section>
+<section><h2>Changes</h2>{events(view, tables=True)}</section>"""
     return page("Schema", "/schema", dict(view), parts)
 
 
@@ -59,10 +70,17 @@ def _verdicts(each: Mapping[str, Any], *, may_act: bool) -> str:
 
 
 def errors(
-    whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], groups: list[dict[str, Any]] | None, unread: str
+    whole: Mapping[str, Any],
+    fleet: Fleet,
+    known: Mapping[str, Any],
+    groups: list[dict[str, Any]] | None,
+    unread: str,
+    asked: Asked = WHOLE,
 ) -> dict[str, Any]:
     """Dead letters that are open, by reason. `groups` is None while they are being read."""
-    return common(whole, fleet, known) | {"groups": groups, "unread": unread}
+    made = common(whole, judging.judged(whole, fleet, known), known, asked) | {"groups": groups or [], "unread": unread}
+    made = cut(made, asked, groups=GROUPS)
+    return made if groups is not None else made | {"groups": None}
 
 
 def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
@@ -86,13 +104,14 @@ def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
                 else "<br>" + sign_in_link("/errors")
             ),
         ]
-        for each in (view["groups"] or [])[:LINES]
+        for each in view["groups"] or ()
     ]
     empty = "no dead letter is open" if view["groups"] is not None else "they are being read"
     if view["unread"]:
         empty = f"can't be read now: {text(view['unread'])}"
     headers = ["table", "reason", "stage", "state", "letters", "first", "newest", "send them again"]
-    parts = f"""<section><h2>Dead letters that are open, by reason</h2>{grid(headers, rows, empty, (0, 1, 2, 3, 7))}
+    parts = f"""<section><h2>Dead letters that are open, by reason</h2>
+{listed(view, "groups", headers, rows, empty, (0, 1, 2, 3, 7))}
 <p class="about">What each reason means and what to do is in docs/errors.md.</p></section>"""
     return page("Errors", "/errors", dict(view), parts)
 
@@ -100,7 +119,7 @@ def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
 # -- agents ----------------------------------------------------------------------------------------------------------
 
 
-def agents(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+def agents(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], asked: Asked = WHOLE) -> dict[str, Any]:
     """Each agent of each worker."""
     found = []
     for name, worker in whole["workers"].items():
@@ -124,7 +143,9 @@ def agents(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> 
                     "restarts": worker["sinks"].get(agent.removesuffix("_writer"), {}).get("restarts", 0),
                 }
             )
-    return common(whole, fleet, known) | {"agents": found}
+    found.sort(key=lambda each: (each["agent"], each["worker"]))
+    made = common(whole, judging.judged(whole, fleet, known), known, asked) | {"agents": found}
+    return cut(made, asked, agents=AGENTS)
 
 
 def agents_html(view: Mapping[str, Any]) -> str:
@@ -140,11 +161,12 @@ def agents_html(view: Mapping[str, Any]) -> str:
             f"{each['queue_batches']} <i>{each['queue_bytes'] / 1e6:.1f} MB</i>" if each["queue_batches"] else "0",
             number(each["restarts"], "warn"),
         ]
-        for each in sorted(view["agents"], key=lambda each: (each["agent"], each["worker"]))
+        for each in view["agents"]
     ]
     headers = ["agent", "worker", "batches", "changes", "changes/s since start", *(f"{step} ms" for step in STEPS)]
     headers += ["in hand", "client restarts"]
-    parts = f"""<section><h2>Agents</h2>{grid(headers, rows, "no batch has been taken yet", (0, 1))}
+    parts = f"""<section><h2>Agents</h2>
+{listed(view, "agents", headers, rows, "no batch has been taken yet", (0, 1))}
 <p class="about">Times are means of batches. In hand is what an agent has not settled.</p></section>"""
     return page("Agents", "/agents", dict(view), parts)
 
@@ -152,16 +174,22 @@ def agents_html(view: Mapping[str, Any]) -> str:
 # -- the cluster -----------------------------------------------------------------------------------------------------
 
 
-def cluster(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+def cluster(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], asked: Asked = WHOLE) -> dict[str, Any]:
     """The workers and what each has."""
-    found = []
+    found, owned = [], []
     for name, worker in whole["workers"].items():
-        keys = ("host", "worker", "port", "version", "uptime", "memory", "cpu_s", "loop_lag_ms", "partitions")
+        keys = ("host", "worker", "port", "version", "uptime", "memory", "cpu_s", "loop_lag_ms")
         found.append(
             {key: worker[key] for key in (*keys, "rebalances", "rebalancing", "generation")}
+            | {"partitions": sum(len(some) for some in worker["partitions"].values())}
             | {"silent_s": round(whole["silent"].get(name, 0.0), 1)}
         )
-    return common(whole, fleet, known) | {"workers": found}
+        here = f"{worker['host']}/{worker['worker']}"
+        owned += [{"topic": topic, "worker": here, "partitions": some} for topic, some in worker["partitions"].items()]
+    owned.sort(key=lambda one: (one["topic"], one["worker"]))
+    judged = judging.judged(whole, fleet, known)
+    made = common(whole, judged, known, asked) | {"workers": found, "owned": owned}
+    return cut(made, asked, workers=WORKERS, owned=OWNED)
 
 
 def cluster_html(view: Mapping[str, Any]) -> str:
@@ -180,7 +208,7 @@ def cluster_html(view: Mapping[str, Any]) -> str:
                 state,
                 text(each["version"]),
                 span(each["uptime"]),
-                str(sum(len(some) for some in each["partitions"].values())),
+                str(each["partitions"]),
                 number(each["rebalances"]),
                 str(each["generation"]),
                 f"{late['recent']:.0f} <i>most {late['max']:.0f}</i>",
@@ -192,11 +220,9 @@ def cluster_html(view: Mapping[str, Any]) -> str:
     headers = ["worker", "state", "version", "up", "partitions", "rebalances", "generation", "loop late, ms", "MB"]
     headers += ["CPU %", "page's port"]
     owned = [
-        [text(topic), text(f"{each['host']}/{each['worker']}"), text(", ".join(map(str, some)))]
-        for each in view["workers"]
-        for topic, some in sorted(each["partitions"].items())
+        [text(one["topic"]), text(one["worker"]), text(", ".join(map(str, one["partitions"])))] for one in view["owned"]
     ]
-    whose = grid(["topic", "worker", "partitions"], sorted(owned)[:LINES], "no partition yet", (0, 1, 2))
-    parts = f"""<section><h2>Workers</h2>{grid(headers, rows, "none", (0, 1, 2))}</section>
+    whose = listed(view, "owned", ["topic", "worker", "partitions"], owned, "no partition yet", (0, 1, 2))
+    parts = f"""<section><h2>Workers</h2>{listed(view, "workers", headers, rows, "none", (0, 1, 2))}</section>
 <section><h2>Who has what</h2>{whose}</section>"""
     return page("Cluster", "/cluster", dict(view), parts)

@@ -9,51 +9,61 @@ from parrot_faust.web import judging
 from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.charts import spark
 from parrot_faust.web.fleet import Fleet
-from parrot_faust.web.markup import ago, command, grid, mark, number, page, rate, share, span, table_link, text
+from parrot_faust.web.markup import ago, command, grid, listed, mark, number, page, rate, share, span, table_link, text
+from parrot_faust.web.paging import WHOLE, Asked, cut
 
 COUNTS = ("captured", "forwarded", "quarantined", "dropped", "dead_lettered", "tombstones")
 TROUBLE = {"quarantined": "warn", "dropped": "warn", "dead_lettered": "bad"}
-LINES = 500  # tables of one page; the others are found by name
+#: Lines of each list in a part of it.
+LINES, TROUBLES, WATCHED = 100, 12, 20
 
 
-def common(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
-    """What every page shows, and the tables."""
-    lines = judging.tables(whole, fleet, known)
-    found = judging.troubles(whole, lines, known)
+def common(
+    whole: Mapping[str, Any], judged: judging.Judged, known: Mapping[str, Any], asked: Asked = WHOLE
+) -> dict[str, Any]:
+    """What every page shows."""
     workers = list(whole["workers"].values())
     memory = sum(view["memory"] for view in workers) / 1e6
     since = max((view["uptime"] for view in workers), default=0.0)
     about = f"{len(workers)} {'worker' if len(workers) == 1 else 'workers'}, up {span(since)}, {memory:.0f} MB"
-    return {
+    made = {
         "app": known["app"],
         "at": whole["at"],
         "about": about,
-        "standing": judging.standing(whole, lines, found),
-        "troubles": found,
-        "tables": lines,
+        "standing": judging.standing(whole, judged.tables, judged.urgent),
+        "troubles": judged.urgent,
     }
+    return cut(made, asked, troubles=TROUBLES)
 
 
-def view(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any]) -> dict[str, Any]:
+def view(whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], asked: Asked = WHOLE) -> dict[str, Any]:
     """The page as data."""
-    made = common(whole, fleet, known)
+    judged = judging.judged(whole, fleet, known)
     totals = {name: sum(counts.get(name, 0) for counts in whole["sources"].values()) for name in COUNTS}
-    totals["dead_lettered"] += sum(store["refused"] for line in made["tables"] for store in line["stores"].values())
+    totals["dead_lettered"] += sum(store["refused"] for line in judged.tables for store in line["stores"].values())
     stores = {
         name: {key: value for key, value in sink.items() if key != "tables"} for name, sink in whole["sinks"].items()
     }
-    return made | {"totals": totals, "rate": round(fleet.rate(), 1), "stores": stores}
+    made = common(whole, judged, known, asked) | {
+        "tables": [line for line in judged.tables if asked.names(line["table"])],
+        "watched": judged.watched,
+        "totals": totals,
+        "rate": round(fleet.rate(), 1),
+        "stores": stores,
+        "asked": asked.words,
+    }
+    return cut(made, asked, tables=LINES, watched=WATCHED)
 
 
-def html(view: Mapping[str, Any], fleet: Fleet, asked: str = "", *, may_act: bool = False) -> str:
-    """The page. `asked` is a part of the names of the tables that are wanted."""
-    chosen = [line for line in view["tables"] if asked.casefold() in line["table"].casefold()]
+def html(view: Mapping[str, Any], fleet: Fleet, *, may_act: bool = False) -> str:
+    """The page."""
+    asked = text(view["asked"])
     field = (
-        f'<form class="find" role="search"><label>Find a table <input name="q" type="search" value="{text(asked)}">'
+        f'<form class="find" role="search"><label>Find a table <input name="q" type="search" value="{asked}">'
         "</label><button>Find</button></form>"
     )
     parts = f"""<section>{_cards(view, fleet)}</section>
-<div class="bar"><h2>Tables</h2>{field}</div><section>{_tables(view, chosen, fleet, asked)}</section>
+<div class="bar"><h2>Tables</h2>{field}</div><section>{_tables(view, fleet)}</section>
 <section><h2>Stores</h2>{_stores(view, may_act=may_act)}</section>
 <section><h2>Also worth a look</h2>{_watched(view)}</section>"""
     return page("Tables", "/", dict(view), parts)
@@ -78,10 +88,10 @@ def _cards(view: Mapping[str, Any], fleet: Fleet) -> str:
     return f'<div class="cards">{cards}</div>'
 
 
-def _tables(view: Mapping[str, Any], chosen: list[dict[str, Any]], fleet: Fleet, asked: str) -> str:
+def _tables(view: Mapping[str, Any], fleet: Fleet) -> str:
     now, stores = view["at"], list(view["stores"])
     rows = []
-    for line in chosen[:LINES]:
+    for line in view["tables"]:
         state = mark(line["kind"], line["words"])
         if line["since"]:
             state += f" <i>{span(now - line['since'])}</i>"
@@ -102,9 +112,8 @@ def _tables(view: Mapping[str, Any], chosen: list[dict[str, Any]], fleet: Fleet,
         )
     headers = ["table", "state", "changes/s", *(f"newest in {name}" for name in stores)]
     headers += ["quarantined", "dead letters", "schema change", "verified"]
-    empty = "no table has that in its name" if asked else "no change has been captured yet"
-    more = f'<p class="empty">{len(chosen) - LINES:,} more: find them by name</p>' if len(chosen) > LINES else ""
-    return grid(headers, rows, empty, (0, 1)) + more
+    empty = "no table has that in its name" if view["asked"] else "no change has been captured yet"
+    return listed(view, "tables", headers, rows, empty, (0, 1))
 
 
 def _age(store: Mapping[str, Any], now: float) -> str:
@@ -159,7 +168,6 @@ def _watched(view: Mapping[str, Any]) -> str:
             + (f" {span(view['at'] - each['since'])}" if each["since"] else ""),
             command(each["command"]) if each["command"] else "",
         ]
-        for each in view["troubles"]
-        if not each["act"]
+        for each in view["watched"]
     ]
-    return grid(["what", "look closer with"], rows[:20], "nothing", (0, 1))
+    return listed(view, "watched", ["what", "look closer with"], rows, "nothing", (0, 1))

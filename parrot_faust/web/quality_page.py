@@ -4,90 +4,95 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from parrot_faust.web import judging
 from parrot_faust.web.actions import button
 from parrot_faust.web.fleet import Fleet
-from parrot_faust.web.markup import clock, command, grid, mark, number, page, share, span, table_link, text
+from parrot_faust.web.markup import clock, command, grid, listed, mark, number, page, share, span, table_link, text
 from parrot_faust.web.overview import common
+from parrot_faust.web.paging import WHOLE, Asked, beginning, cut
 
-#: Lines of each part of the page, so that it stays small with many tables; others are found by name.
-LINES = 100
-RULES = 60  # of windows and of suspended rules, whose lines are longer
-RESULTS = 60
-FEWEST = 3  # results of a rule
+#: Lines of each list in a part of it: fewer of windows and breakers, which have more to say.
+LINES, SUSPENDED, WINDOWS, BREAKERS = 60, 40, 25, 40
+RESULTS = 60  # of all rules, but for the fewest that each has
+FEWEST = 3
 LONGEST = 120  # characters of an observed value and of a bound
 
 KINDS = {"critical": "bad", "warning": "warn", "info": "none"}
 
 
 def quality(
-    whole: Mapping[str, Any], fleet: Fleet, known: Mapping[str, Any], about: Mapping[str, Any], asked: str = ""
+    whole: Mapping[str, Any],
+    fleet: Fleet,
+    known: Mapping[str, Any],
+    about: Mapping[str, Any],
+    asked: Asked = WHOLE,
 ) -> dict[str, Any]:
-    """The page as data. `about` is what only this page shows; `asked` a part of the names that are wanted."""
-    made = common(whole, fleet, known)
-    for line in made["tables"]:
-        rows, seconds = whole["checked"].get(line["table"], (0, 0.0))
-        line["check_us"] = round(1e6 * seconds / rows, 2) if rows else None
-        line["recently"] = round(fleet.recent("quarantined", line["table"]))
-    return made | {
-        "rules": sorted(whole["rules"], key=lambda rule: -rule["failed"]),
-        "suspended": sorted(whole["suspended_rules"], key=lambda one: (one["table"], one["rule"])),
+    """The page as data. `about` is what only this page shows, of which the windows are those that are asked for."""
+
+    def chosen(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [one for one in found if asked.names(one["table"], one.get("rule", ""))]
+
+    judged = judging.judged(whole, fleet, known)
+    lines = [_checked(line, whole, fleet) for line in chosen(judged.tables)]
+    made = common(whole, judged, known, asked) | {
+        "suspended": sorted(chosen(whole["suspended_rules"]), key=lambda one: (one["table"], one["rule"])),
         "windows": about["windows"],
-        "breakers": about["breakers"],
+        "breakers": chosen(about["breakers"]),
+        "rules": sorted(chosen(whole["rules"]), key=lambda rule: -rule["failed"]),
+        "tables": sorted(lines, key=lambda one: (-one["recently"], -one["quarantined"] - one["dropped"])),
         "unread": about["unread"],
-        "asked": asked,
+        "asked": asked.words,
     }
+    made = cut(made, asked, suspended=SUSPENDED, windows=WINDOWS, breakers=BREAKERS, rules=LINES, tables=LINES)
+    for name in ("suspended", "breakers"):
+        made[name] = [one | {"reason": beginning(one["reason"])} for one in made[name]]
+    return made | {"windows": fewer(made["windows"])}
+
+
+def _checked(line: Mapping[str, Any], whole: Mapping[str, Any], fleet: Fleet) -> dict[str, Any]:
+    """What this page says of a table."""
+    rows, seconds = whole["checked"].get(line["table"], (0, 0.0))
+    return {name: line[name] for name in ("table", "captured", "quarantined", "dropped")} | {
+        "check_us": round(1e6 * seconds / rows, 2) if rows else None,
+        "recently": round(fleet.recent("quarantined", line["table"])) if line["quarantined"] else 0,
+    }
+
+
+def fewer(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rules with their last results: fewer of each where there are many rules."""
+    each = max(FEWEST, RESULTS // max(1, len(found)))
+    return [dict(one) | {"results": one["results"][:each]} for one in found]
 
 
 def quality_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
     """The page."""
-    asked = view["asked"].casefold()
-
-    def chosen(name: str) -> list[dict[str, Any]]:
-        return [one for one in view[name] if asked in f"{one['table']} {one.get('rule', '')}".casefold()]
-
     field = (
         '<form class="find" role="search"><label>Find a table or rule '
         f'<input name="q" type="search" value="{text(view["asked"])}"></label><button>Find</button></form>'
     )
     parts = f"""<div class="bar"><h2>Suspended rules</h2>{field}</div>
-<section>{_suspended(chosen("suspended"))}</section>
-<section><h2>Windows and shapes</h2>{_windows(view["windows"], view["unread"], view["at"])}</section>
-<section><h2>Their results, the worst rules first</h2>{results(view["windows"], tables=True)}</section>
-<section><h2>Breakers</h2>{_breakers(chosen("breakers"), view["at"], may_act=may_act)}</section>
-<section><h2>Rules that rows failed</h2>{_rules(chosen("rules"))}</section>
-<section><h2>Tables</h2>{_tables(chosen("tables"))}
+<section>{_suspended(view)}</section>
+<section><h2>Windows and shapes</h2>{_windows(view)}</section>
+<section><h2>Their results, the worst rules first</h2>{results(view, tables=True)}</section>
+<section><h2>Breakers</h2>{_breakers(view, may_act=may_act)}</section>
+<section><h2>Rules that rows failed</h2>{_rules(view)}</section>
+<section><h2>Tables</h2>{_tables(view)}
 <p class="about">What rules held back is listed by {command("parrot deadletters list --quarantine")}</p></section>"""
     return page("Quality", "/quality", dict(view), parts)
 
 
-def _few(
-    headers: Sequence[str],
-    found: Sequence[Any],
-    line: Callable[[Any], list[str]],
-    empty: str,
-    words: Sequence[int],
-    most: int = LINES,
-) -> str:
-    """A grid of the first lines, and how many more there are."""
-    more = f'<p class="empty">{len(found) - most:,} more: find them by name</p>' if len(found) > most else ""
-    return grid(headers, [line(one) for one in found[:most]], empty, words) + more
+def _suspended(view: Mapping[str, Any]) -> str:
+    rows = [[table_link(one["table"]), mark("bad", one["rule"]), _long(one["reason"])] for one in view["suspended"]]
+    headers = ["table", "rule", "checks nothing, because"]
+    return listed(view, "suspended", headers, rows, "none: every rule fits its table", (0, 1, 2))
 
 
-def _suspended(found: Sequence[Mapping[str, Any]]) -> str:
-    return _few(
-        ["table", "rule", "checks nothing, because"],
-        found,
-        lambda one: [table_link(one["table"]), mark("bad", one["rule"]), _long(one["reason"])],
-        "none: every rule fits its table",
-        (0, 1, 2),
-        RULES,
-    )
+def _windows(view: Mapping[str, Any]) -> str:
+    unread, now = view["unread"], view["at"]
 
-
-def _windows(found: Sequence[Mapping[str, Any]], unread: str, now: float) -> str:
     def line(one: Mapping[str, Any]) -> list[str]:
         last = one["results"][0] if one["results"] else None
         state = mark("none", "not judged yet")
@@ -108,12 +113,11 @@ def _windows(found: Sequence[Mapping[str, Any]], unread: str, now: float) -> str
 
     headers = ["table", "rule", "it", "observed", "wanted", "judged for", "failed of the last"]
     empty = f"can't be read now: {text(unread)}" if unread else "no rule here is judged over windows or on a shape"
-    return _few(headers, found, line, empty, (0, 1, 2, 3, 4), RULES)
+    return listed(view, "windows", headers, [line(one) for one in view["windows"]], empty, (0, 1, 2, 3, 4))
 
 
-def results(found: Sequence[Mapping[str, Any]], *, tables: bool = False) -> str:
-    """The last results of rules, the newest of each first: fewer of each where there are many rules."""
-    each = max(FEWEST, RESULTS // max(1, len(found)))
+def results(view: Mapping[str, Any], *, tables: bool = False) -> str:
+    """The last results of the rules of a page, the newest of each first."""
     rows = [
         [
             *([table_link(one["table"])] if tables else []),
@@ -126,17 +130,17 @@ def results(found: Sequence[Mapping[str, Any]], *, tables: bool = False) -> str:
             _long(result["reason"]) if result["reason"] else "",
             text(result["version"]),
         ]
-        for one in found
-        for result in one["results"][:each]
+        for one in view["windows"]
+        for result in one["results"]
     ]
     headers = [*(["table"] if tables else []), "rule", "window, UTC", "it", "observed", "wanted", "rows", "why"]
     words = [place for place, name in enumerate(headers) if name != "rows"]
-    more = f'<p class="empty">{len(rows) - RESULTS:,} more: find them by name</p>' if len(rows) > RESULTS else ""
-    made = grid([*headers, "rules' version"], rows[:RESULTS], "no window has been judged yet", [*words, len(headers)])
-    return made + more
+    return grid([*headers, "rules' version"], rows, "no window has been judged yet", [*words, len(headers)])
 
 
-def _breakers(found: Sequence[Mapping[str, Any]], now: float, *, may_act: bool) -> str:
+def _breakers(view: Mapping[str, Any], *, may_act: bool) -> str:
+    now = view["at"]
+
     def line(one: Mapping[str, Any]) -> list[str]:
         paused, rule = one["state"] == "paused", one["breaker"]
         state = mark("good", "closed")
@@ -154,25 +158,19 @@ def _breakers(found: Sequence[Mapping[str, Any]], now: float, *, may_act: bool) 
         return [table_link(one["table"]), state, _long(one["reason"]) if paused else "", text(trips), on]
 
     headers = ["table", "breaker", "because", "trips when", "goes on"]
-    return _few(headers, found, line, "no table has one, and none is paused", (0, 1, 2, 3, 4), RULES)
+    rows = [line(one) for one in view["breakers"]]
+    return listed(view, "breakers", headers, rows, "no table has one, and none is paused", (0, 1, 2, 3, 4))
 
 
-def _rules(found: Sequence[Mapping[str, Any]]) -> str:
-    return _few(
-        ["table", "rule", "failed", "version"],
-        found,
-        lambda one: [
-            table_link(one["table"]),
-            text(one["rule"]),
-            number(one["failed"], "warn"),
-            text(one["version"]),
-        ],
-        "no row has failed a rule",
-        (0, 1, 3),
-    )
+def _rules(view: Mapping[str, Any]) -> str:
+    rows = [
+        [table_link(one["table"]), text(one["rule"]), number(one["failed"], "warn"), text(one["version"])]
+        for one in view["rules"]
+    ]
+    return listed(view, "rules", ["table", "rule", "failed", "version"], rows, "no row has failed a rule", (0, 1, 3))
 
 
-def _tables(found: list[dict[str, Any]]) -> str:
+def _tables(view: Mapping[str, Any]) -> str:
     def line(one: Mapping[str, Any]) -> list[str]:
         return [
             table_link(one["table"]),
@@ -184,8 +182,9 @@ def _tables(found: list[dict[str, Any]]) -> str:
         ]
 
     headers = ["table", "captured", "quarantined", "of the last 15 min", "dropped", "µs a row"]
-    worst = sorted(found, key=lambda one: (-one["recently"], -one["quarantined"] - one["dropped"]))
-    return _few(headers, worst, line, "no change has been captured yet", (0,))
+    return listed(
+        view, "tables", headers, [line(one) for one in view["tables"]], "no change has been captured yet", (0,)
+    )
 
 
 # -- values as words ---------------------------------------------------------------------------------------------------
@@ -202,6 +201,8 @@ def _time(result: Mapping[str, Any]) -> str:
 
 def wanted(result: Mapping[str, Any]) -> str:
     """The bounds of a result."""
+    if isinstance(result["bounds"], str):  # only the beginning of them is kept
+        return short(result["bounds"])
     bounds = {name: value for name, value in result["bounds"].items() if value is not None and name != "column"}
     return short(bounds if result["mostly"] == 1 else bounds | {"mostly": result["mostly"]})
 

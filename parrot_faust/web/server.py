@@ -12,11 +12,13 @@ import msgspec
 from aiohttp import web as aiohttp_web
 from faust.web.drivers.aiohttp import Web
 
-from parrot_faust.web import other_pages, overview, quality_page, table_page
+from parrot_faust.web import judging, other_pages, overview, quality_page, table_page
 from parrot_faust.web.actions import Keyring, register
 from parrot_faust.web.connect_api import ConnectApi
 from parrot_faust.web.metrics import Metrics
+from parrot_faust.web.paging import Asked
 from parrot_faust.web.static import ICON, LIVE, STYLE
+from parrot_faust.web.stats_page import stats_page
 
 Handler = Callable[[aiohttp_web.Request], Awaitable[aiohttp_web.StreamResponse]]
 
@@ -65,20 +67,20 @@ def new_web(app: Any) -> PageServer:
         response.headers.update(HEADERS)
         return response
 
-    async def stats(_: aiohttp_web.Request) -> aiohttp_web.Response:
-        return aiohttp_web.json_response(parts.snapshot())
+    async def stats(request: aiohttp_web.Request) -> aiohttp_web.Response:
+        return json_answer(stats_page(parts.snapshot(), of(request)))
 
     async def index(request: aiohttp_web.Request) -> aiohttp_web.Response:
-        view = overview.view(parts.exchange.look(), parts.fleet, await parts.observing.known())
-        asked, may_act = request.query.get("q", ""), keys.known(request)
-        return answer(request, view, lambda: overview.html(view, parts.fleet, asked, may_act=may_act))
+        view = overview.view(parts.exchange.look(), parts.fleet, await parts.observing.known(), of(request))
+        return answer(request, view, lambda: overview.html(view, parts.fleet, may_act=keys.known(request)))
 
     async def table(request: aiohttp_web.Request) -> aiohttp_web.Response:
         name, observing = request.match_info["table"], parts.observing
         about, long = await observing.table(name), request.query.get("range") == "6h"
         if asked := request.query.get("key", "").strip():
             about |= {"asked": asked, "trace": await observing.trace(name, asked)}
-        view = table_page.view(parts.exchange.look(), parts.fleet, await observing.known(), name, about, long=long)
+        known = await observing.known()
+        view = table_page.view(parts.exchange.look(), parts.fleet, known, name, about, of(request), long=long)
         if view is None:
             missing = overview.missing(await common(), name)
             raise aiohttp_web.HTTPNotFound(text=missing, content_type="text/html")
@@ -86,29 +88,31 @@ def new_web(app: Any) -> PageServer:
 
     def plain(make: Callable[..., Any], html: Callable[[Any], str]) -> Handler:
         async def handle(request: aiohttp_web.Request) -> aiohttp_web.Response:
-            view = make(parts.exchange.look(), parts.fleet, await parts.observing.known())
+            view = make(parts.exchange.look(), parts.fleet, await parts.observing.known(), of(request))
             return answer(request, view, lambda: html(view))
 
         return handle
 
     async def quality(request: aiohttp_web.Request) -> aiohttp_web.Response:
-        known, asked = await parts.observing.known(), request.query.get("q", "")
+        known, asked = await parts.observing.known(), of(request)
         about = await parts.observing.quality(asked)
         view = quality_page.quality(parts.exchange.look(), parts.fleet, known, about, asked)
         return answer(request, view, lambda: quality_page.quality_html(view, may_act=keys.known(request)))
 
     async def schema(request: aiohttp_web.Request) -> aiohttp_web.Response:
         known, events = await parts.observing.known(), parts.observing.events()
-        view = other_pages.schema(parts.exchange.look(), parts.fleet, known, events, parts.observing.held())
+        held = parts.observing.held()
+        view = other_pages.schema(parts.exchange.look(), parts.fleet, known, events, held, of(request))
         return answer(request, view, lambda: other_pages.schema_html(view, may_act=keys.known(request)))
 
     async def errors(request: aiohttp_web.Request) -> aiohttp_web.Response:
         known, (groups, unread) = await parts.observing.known(), await parts.observing.groups()
-        view = other_pages.errors(parts.exchange.look(), parts.fleet, known, groups, unread)
+        view = other_pages.errors(parts.exchange.look(), parts.fleet, known, groups, unread, of(request))
         return answer(request, view, lambda: other_pages.errors_html(view, may_act=keys.known(request)))
 
     async def common() -> Any:
-        return overview.common(parts.exchange.look(), parts.fleet, await parts.observing.known())
+        whole, known = parts.exchange.look(), await parts.observing.known()
+        return overview.common(whole, judging.judged(whole, parts.fleet, known), known)
 
     register(web.web_app.router, keys, parts.acting, common, log)
     ConnectApi(
@@ -153,11 +157,22 @@ def new_web(app: Any) -> PageServer:
 def answer(request: aiohttp_web.Request, view: Any, html: Callable[[], str]) -> aiohttp_web.Response:
     """A page as JSON for who asks for that, else as HTML."""
     if request.query.get("format") == "json" or "application/json" in request.headers.get("Accept", ""):
-        response = aiohttp_web.Response(body=msgspec.json.encode(view), content_type="application/json")
-    else:
-        response = aiohttp_web.Response(text=html(), content_type="text/html")
+        return json_answer(view)
+    response = aiohttp_web.Response(text=html(), content_type="text/html")
     response.enable_compression()
     return response
+
+
+def json_answer(view: Any) -> aiohttp_web.Response:
+    """Data as JSON."""
+    response = aiohttp_web.Response(body=msgspec.json.encode(view), content_type="application/json")
+    response.enable_compression()
+    return response
+
+
+def of(request: aiohttp_web.Request) -> Asked:
+    """What of a page is asked for."""
+    return Asked.of(request.rel_url.raw_path, request.query)
 
 
 def is_own(host: str, bound: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from parrot_faust.web import judging
 from parrot_faust.web.actions import button, sign_in_link
 from parrot_faust.web.charts import chart
 from parrot_faust.web.fleet import Fleet
@@ -14,6 +15,7 @@ from parrot_faust.web.markup import (
     command,
     facts,
     grid,
+    listed,
     mark,
     number,
     page,
@@ -24,10 +26,12 @@ from parrot_faust.web.markup import (
     text,
 )
 from parrot_faust.web.overview import common, verified
-from parrot_faust.web.quality_page import results, short
+from parrot_faust.web.paging import WHOLE, Asked, cut
+from parrot_faust.web.quality_page import WINDOWS, fewer, results, short
 from parrot_faust.web.rings import COARSE_S, FINE_S
 
-EVENTS_SHOWN = 40
+#: Lines of each list in a part of it.
+RULES, EVENTS, OWNERS = 100, 40, 50
 GONE = "no longer in force"
 
 
@@ -37,12 +41,13 @@ def view(
     known: Mapping[str, Any],
     table: str,
     about: Mapping[str, Any],
+    asked: Asked = WHOLE,
     *,
     long: bool,
 ) -> dict[str, Any] | None:
     """The page as data, None when no worker knows the table. `about` is what only this page shows."""
-    made = common(whole, fleet, known)
-    line = next((each for each in made["tables"] if each["table"] == table), None)
+    judged = judging.judged(whole, fleet, known)
+    line = next((each for each in judged.tables if each["table"] == table), None)
     if line is None:
         return None
     step = COARSE_S if long else FINE_S
@@ -76,25 +81,26 @@ def view(
     ]
     history = {name: fleet.history(name, table, step) for name in ("captured", "quarantined")}
     history |= {f"late {name}": fleet.history(f"late {name}", table, step) for name in stores}
-    return made | {
-        "tables": [line],
+    made = common(whole, judged, known, asked) | {
         "line": line,
         "step": step,
         "history": history,
-        "rules": rules + before,
+        "rules": sorted(rules + before, key=lambda rule: (not rule["suspended"], -rule["failed"])),
         "windows": about["windows"],
         "check_us": round(1e6 * seconds / rows, 2) if rows else None,
         "owners": owners,
         "paused_sinks": {name: sink["paused_ms"] for name, sink in whole["sinks"].items() if sink["paused_ms"]},
         "stopped": [one for one in whole["stopped"] if one["table"] == table],
         "targets": about["targets"],
-        "events": about["events"][-EVENTS_SHOWN:][::-1],
+        "events": about["events"][::-1],
         "samples": about["samples"],
         "letters": about["letters"],
         "unread": about["unread"],
         "asked": about.get("asked", ""),
         "trace": about.get("trace"),
     }
+    made = cut(made, asked, rules=RULES, windows=WINDOWS, events=EVENTS, owners=OWNERS)
+    return made | {"windows": fewer(made["windows"]), "events": [event() for event in made["events"]]}
 
 
 _PAUSED = "A paused table waits, in every worker, and nothing of it is lost."
@@ -122,10 +128,10 @@ def html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
 <div class="bar"><h2>Why is this row not there?</h2>{_field(view)}</div><section>{_trace(view)}</section>
 <section><h2>Stores</h2>{_stores(view, now)}</section>
 <section><h2>Rules</h2>{_rules(view)}</section>
-<section><h2>Windows and shapes</h2>{results(view["windows"])}</section>
+<section><h2>Windows and shapes</h2>{results(view)}</section>
 <section><h2>Latest rows that rules held back</h2>{letters(view["samples"], now, "none is held back")}</section>
 <section><h2>Latest dead letters</h2>{letters(view["letters"], now, "there is none")}{_unread(view)}</section>
-<section><h2>Shapes</h2>{events(view["events"], now)}</section>"""
+<section><h2>Shapes</h2>{events(view)}</section>"""
     return page(table, here, dict(view), parts)
 
 
@@ -207,11 +213,10 @@ def _rules(view: Mapping[str, Any]) -> str:
             "–" if rule["passed"] is None else number(rule["passed"]),
             text(rule["version"]),
         ]
-        for rule in sorted(view["rules"], key=lambda rule: (not rule["suspended"], -rule["failed"]))
+        for rule in view["rules"]
     ]
-    return grid(
-        ["rule", "what it wants", "action", "failed", "passed", "version"], rows, "it has no rules", (0, 1, 2, 5)
-    )
+    headers = ["rule", "what it wants", "action", "failed", "passed", "version"]
+    return listed(view, "rules", headers, rows, "it has no rules", (0, 1, 2, 5))
 
 
 def _wants(rule: Mapping[str, Any]) -> str:
@@ -238,8 +243,9 @@ def _unread(view: Mapping[str, Any]) -> str:
     return f'<p class="empty">can\'t be read now: {text(view["unread"])}</p>' if view["unread"] else ""
 
 
-def events(found: list[dict[str, Any]], now: float, *, tables: bool = False) -> str:
+def events(view: Mapping[str, Any], *, tables: bool = False) -> str:
     """Schema changes, the newest first."""
+    now = view["at"]
     rows = [
         [
             *([table_link(each["table"])] if tables else []),
@@ -249,8 +255,8 @@ def events(found: list[dict[str, Any]], now: float, *, tables: bool = False) -> 
             mark("warn" if each["verdict"] == "held" else "none", each["verdict"]) if each["verdict"] else "",
             span(each["seconds"]) if each["seconds"] else "",
         ]
-        for each in found
+        for each in view["events"]
     ]
     headers = [*(["table"] if tables else []), "UTC", "where", "change", "verdict", "took"]
     words = (0, 1, 2, 3, 4) if tables else (0, 1, 2, 3)
-    return grid(headers, rows, f"none; {command('parrot schema history')} has all", words)
+    return listed(view, "events", headers, rows, f"none; {command('parrot schema history')} has all", words)

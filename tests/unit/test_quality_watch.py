@@ -15,7 +15,9 @@ from agents.rule_book import RuleBook
 from models import WindowResult
 from parrot_faust.names import Names
 from parrot_faust.quality import RuleSet, load
-from parrot_faust.quality_watch import IN_FULL, LAST, LOOK_BACK, QualityWatch
+from parrot_faust.quality_watch import LAST, LOOK_BACK, QualityWatch
+from parrot_faust.web.paging import TEXT, Asked
+from parrot_faust.web.quality_page import WINDOWS
 
 TABLE = "shop.public.goods"
 RULES = """
@@ -143,14 +145,24 @@ async def test_results_of_rules_that_are_no_longer_in_force_are_not_shown() -> N
 
 async def test_rules_are_found_by_name_and_only_the_worst_are_told_in_full() -> None:
     topic = Topic()
-    tables = [f"t{number:03}" for number in range(IN_FULL + 5)]
+    tables = [f"t{number:03}" for number in range(WINDOWS + 5)]
     for table in tables:
         topic.add(*(result("freshness", minute, table=table) for minute in range(3)))
     made = watch(topic, *(rules("windows: [{every: 1m, checks: [{freshness: 5m}]}]", table) for table in tables))
     await made.read()
-    assert [len(one["results"]) for one in made.windows()] == [3] * IN_FULL + [0] * 5
-    (found,) = made.windows("T064")
-    assert (found["table"], len(found["results"])) == ("t064", 3)
+    assert [len(one["results"]) for one in made.windows()] == [3] * WINDOWS + [1] * 5
+    assert [len(one["results"]) for one in made.windows(Asked(part=2))] == [1] * WINDOWS + [3] * 5
+    (found,) = made.windows(Asked(query={"q": "T029"}))
+    assert (found["table"], len(found["results"])) == ("t029", 3)
+
+
+def test_long_values_of_results_are_told_by_their_beginning() -> None:
+    made = watch(Topic(), rules())
+    long, bounds = ["x" * 400], {"value_set": list(range(200))}
+    made.take(WindowResult(TABLE, "freshness", "v", "critical", 0, 60_000, False, long, bounds, reason="y" * 300))
+    (told,) = made.windows(Asked(query={"q": "freshness"}))[0]["results"]
+    assert {len(told[name]) for name in ("observed", "bounds", "reason")} == {TEXT}
+    assert told["bounds"].startswith('{"value_set":[0,1,2')
 
 
 def test_breakers_are_those_of_rules_and_those_that_are_paused() -> None:

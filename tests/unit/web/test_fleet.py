@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Awaitable
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_a_ring_sums_by_slot_and_gives_up_what_is_old() -> None:
     ring.add(100, 99)
     assert ring.read(505) == [0, 0, 0, 1]
     assert ring.read(10_000) == [0, 0, 0, 0]
+
+
+def test_the_total_of_a_ring_is_that_of_what_it_tells_whenever_it_is_asked() -> None:
+    for seed in range(50):
+        chance, ring = random.Random(seed), Ring(5, slots=6)
+        at = 1_000.0
+        for _ in range(30):
+            at += chance.choice((0, 1, 4, 5, 30))
+            ring.add(at - chance.choice((0, 0, 7, 60)), chance.randrange(9))
+            for now in (at - 40, at - 11, at, at + 5, at + 24, at + 999):
+                assert ring.total(now) == sum(ring.read(now)), (seed, at, now)
 
 
 def test_a_ring_of_peaks_keeps_the_greatest_and_tells_nothing_from_zero() -> None:

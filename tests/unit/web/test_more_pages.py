@@ -91,7 +91,9 @@ def test_a_rule_that_is_suspended_has_passed_nothing(world: World) -> None:
 
 
 def test_a_table_shows_its_stores_letters_and_shapes(world: World) -> None:
-    made = table(world, targets={"kudu": "public.t"}, samples=[LETTER], letters=[LETTER | {"key": "9"}], events=[EVENT])
+    made = table(
+        world, targets={"kudu": "public.t"}, samples=[LETTER], letters=[LETTER | {"key": "9"}], events=[lambda: EVENT]
+    )
     page = Page(table_page.html(made))
     stores = {row["store"]: row for row in page.below("store")}
     assert (stores["kudu"]["table there"], stores["kudu"]["applied"], stores["kudu"]["refused"]) == (
@@ -136,12 +138,14 @@ def test_every_page_escapes_what_it_shows_and_is_json_too(world: World) -> None:
     )
     whole, fleet, known = world.fleet.view(), world.fleet, world.known
     shown = about(
-        rules=[dict.fromkeys(RULE, SCRIPT) | {"wants": {SCRIPT: SCRIPT}}], targets={"kudu": SCRIPT}, events=[event],
-        samples=[bad], letters=[bad], unread=SCRIPT, windows=[hostile_rule()],
+        rules=[dict.fromkeys(RULE, SCRIPT) | {"wants": {SCRIPT: SCRIPT}}], targets={"kudu": SCRIPT},
+        events=[lambda: event], samples=[bad], letters=[bad], unread=SCRIPT, windows=[hostile_rule()],
     )  # fmt: skip
     of_table = table_page.view(whole, fleet, known, SCRIPT, shown, long=False)
     assert of_table is not None
-    schema = other_pages.schema(whole, fleet, known, [event], [{"table": SCRIPT, "reasons": [SCRIPT], "shape": SCRIPT}])
+    schema = other_pages.schema(
+        whole, fleet, known, [lambda: event], [{"table": SCRIPT, "reasons": [SCRIPT], "shape": SCRIPT}]
+    )
     errors = other_pages.errors(whole, fleet, known, [group], "")
     agents, cluster = (make(whole, fleet, known) for make in (other_pages.agents, other_pages.cluster))
     beside = {"windows": [hostile_rule()], "breakers": [], "unread": ""}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from fleets import NOW, captured, view
 from test_web_pages import SCRIPT, Page, World
 
 from parrot_faust.web import quality_page
+from parrot_faust.web.paging import Asked
 
 AT = int(NOW) * 1000
 
@@ -37,7 +37,7 @@ def rule(table: str, name: str, *results: dict[str, Any], **more: Any) -> dict[s
 def page(world: World, asked: str = "", *, may_act: bool = False, snapshot: Any = None, **about: Any) -> str:
     world.fleet.take("a", view(world.stats, at=world.at, **(snapshot or {})))
     beside = {"windows": [], "breakers": [], "unread": ""} | about
-    made = quality_page.quality(world.fleet.view(), world.fleet, world.known, beside, asked)
+    made = quality_page.quality(world.fleet.view(), world.fleet, world.known, beside, Asked(query={"q": asked}))
     return quality_page.quality_html(made, may_act=may_act)
 
 
@@ -118,25 +118,3 @@ def test_tables_and_rules_are_found_by_a_part_of_their_names(world: World) -> No
 
 def test_what_can_t_be_read_is_said(world: World) -> None:
     assert "can't be read now: &lt;no broker&gt;" in page(world, unread="<no broker>")
-
-
-def test_the_page_of_five_hundred_tables_with_all_kinds_of_trouble_is_small() -> None:
-    world = World()
-    names = [f"shop.public.table_{number:03}" for number in range(500)]
-    suspended, windows, breakers = [], [], []
-    for name in names:
-        captured(world.stats, name, forwarded=90, quarantined=10)
-        world.stats.rule_failed(name, "amount.be_between", "0123456789ab", 0, 1)
-        suspended.append({"table": name, "rule": "gone.not_be_null", "reason": "the table has no column gone"})
-        results = [result(minute, success=False, observed=["x" * 500]) for minute in range(10)]
-        windows += [rule(name, "amount.sum_to_be_between", *results), rule(name, "freshness", *results)]
-        pause = {"state": "paused", "since_ms": AT - 90_000, "reason": "9 of its last 10 rows failed", "resume_ms": 0}
-        breakers.append({"table": name, "breaker": {"share": 0.2, "within_ms": 60_000, "at_least": 100}} | pause)
-    world.known["failing"] = {one["table"]: [one] for one in windows}
-    snapshot = {"suspended_rules": suspended, "paused_tables": breakers}
-    text = page(world, may_act=True, snapshot=snapshot, windows=windows, breakers=breakers)
-    assert "940 more: find them by name" in text
-    assert len(text) < 150_000
-    world.fleet.take("a", view(world.stats, at=world.at, **snapshot))
-    beside = {"windows": windows, "breakers": breakers, "unread": ""}
-    assert msgspec.json.encode(quality_page.quality(world.fleet.view(), world.fleet, world.known, beside))

@@ -15,6 +15,7 @@ from parrot_faust.web import overview
 from parrot_faust.web.charts import chart, spark
 from parrot_faust.web.fleet import LATE_S, Fleet
 from parrot_faust.web.markup import ago, share, span
+from parrot_faust.web.paging import Asked
 from parrot_faust.web.static import ICON, LIVE, STYLE
 
 SCRIPT = "<script>alert('1')</script>\"onload=\"x"
@@ -73,9 +74,10 @@ class World:
         self.fleet = Fleet(lambda: self.at)
         self.known: dict[str, Any] = {"app": "unit", "schema_ms": {}, "verified": {}, "failing": {}}
 
-    def view(self, **more: Any) -> dict[str, Any]:
+    def view(self, asked: str = "", part: int = 1, **more: Any) -> dict[str, Any]:
         self.fleet.take("a", view(self.stats, at=self.at, **more))
-        return overview.view(self.fleet.view(), self.fleet, self.known)
+        wanted = Asked(part=part, query={"q": asked} if asked else {})
+        return overview.view(self.fleet.view(), self.fleet, self.known, wanted)
 
     def page(self, **more: Any) -> Page:
         return Page(overview.html(self.view(**more), self.fleet))
@@ -107,7 +109,7 @@ def test_hostile_values_are_shown_and_never_run(world: World) -> None:
     world.stats.partition_stopped(SCRIPT, 0, 1, [SCRIPT], SCRIPT)
     world.known["app"] = SCRIPT
     made = world.view(held_tables={SCRIPT: [SCRIPT]}, host=SCRIPT)
-    text = overview.html(made, world.fleet, SCRIPT)
+    text = overview.html(made | {"asked": SCRIPT}, world.fleet)
     page = Page(text)
     assert [attributes for tag, attributes in page.elements if tag == "script"] == [{"src": "/live.js", "defer": None}]
     assert {name for _, attributes in page.elements for name in attributes} <= ALLOWED
@@ -296,12 +298,12 @@ def test_ages_of_the_newest_changes_and_verifications_are_shown(world: World) ->
 def test_tables_are_found_by_a_part_of_their_name(world: World) -> None:
     for name in ("shop.orders", "shop.customers"):
         captured(world.stats, name, forwarded=1)
-    page = Page(overview.html(world.view(), world.fleet, "ORD"))
+    page = Page(overview.html(world.view(asked="ORD"), world.fleet))
     assert [line["table"] for line in page.below("table")] == ["shop.orders"]
-    assert "no table has that in its name" in overview.html(world.view(), world.fleet, "x<y")
+    assert "no table has that in its name" in overview.html(world.view(asked="x<y"), world.fleet)
 
 
-def test_a_page_of_five_hundred_busy_tables_is_small(world: World) -> None:
+def test_a_page_of_five_hundred_busy_tables_has_the_worst_and_leads_to_the_others(world: World) -> None:
     names = [f"shop.public.table_{number:03}" for number in range(500)]
     for second in range(0, 900, 30):
         world.at = NOW + second
@@ -313,11 +315,21 @@ def test_a_page_of_five_hundred_busy_tables_is_small(world: World) -> None:
         for name in names:
             written(world.stats, sink, name, 1)
     suspended = [{"table": name, "rule": "gone.not_be_null", "reason": "no column gone"} for name in names[::2]]
-    text = overview.html(world.view(suspended_rules=suspended), world.fleet)
-    assert len(Page(text).below("table")) == 500
-    assert "and 238 more" in text
-    assert text.count("<svg") > 450
-    assert len(text) < 150_000
+    shown: list[str] = []
+    for part in range(1, 6):
+        view = world.view(part=part, suspended_rules=suspended)
+        text = overview.html(view, world.fleet)
+        lines = [line["table"] for line in Page(text).below("table")]
+        assert lines == [line["table"] for line in view["tables"]]
+        shown += lines
+        assert text.count("<svg") >= 95
+        assert (f'href="/?page={part + 1}"' in text, view["lists"]["tables"]["left_out"]) == (True, 500 - len(shown))
+        assert (part > 1) is ("the ones before" in text)
+        assert f"{250 - 12 * part} more" in text
+    assert shown == [*names[::2], *names[1::2]]
+    assert "500 of 500, <a" in text
+    text = overview.html(world.view(part=6, suspended_rules=suspended), world.fleet)
+    assert 'all 500 are in <a href="/?page=5">the parts before</a>' in text
 
 
 def test_a_line_of_a_word_s_size_is_a_path_and_nothing_for_nothing() -> None:
