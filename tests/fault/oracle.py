@@ -9,34 +9,21 @@ import json
 import struct
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
 import msgspec
+from durable import Watched, not_durable
 from fastavro import parse_schema, schemaless_reader
 from pipelines import STORES, Pipeline
 from tapes import Address, Entry, Position, Tapes
 
-from models import Chunk, RowOp
+from models import Chunk
 
 SHOWN = 5  # findings of one kind that are written out
 _chunks = msgspec.msgpack.Decoder(Chunk)
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A table that the oracle judges. `drops` says of a row which rule drops it; `n` names its change-number column,
-    without which what is committed can't be held against what is durable. A fault that changes a table's shape compares
-    its rows itself: `rows` is False then.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    drops: Callable[[Mapping[str, Any]], bool] = lambda _row: False
-    n: str | None = "n"
-    rows: bool = True
 
 
 @dataclass
@@ -278,7 +265,7 @@ class Oracle:
         What is committed is read first, then the stores, then the topics, so that this may be asked under load: what
         was durable stays so, and all that a store shows was in a topic before. Of a source topic, every record below
         the committed offset must have gone somewhere. Of a writes topic, the last operation of each key below the
-        committed offset must be in the store, or a later one of the key.
+        committed offset must be in the store, or one that stands behind it in the topic.
         """
         committed = self.tapes.committed(self.run.app)
         rows = {
@@ -321,41 +308,15 @@ class Oracle:
     def _not_durable(
         self, picture: Picture, store: str, committed: Position, rows: Mapping[tuple[str, str], Mapping[Any, Any]]
     ) -> tuple[int, list[str]]:
-        last: dict[tuple[str, tuple[Any, ...]], tuple[int, RowOp]] = {}
-        offset_of: dict[tuple[str, tuple[Any, ...], Any], int] = {}
-        deleted: dict[tuple[str, tuple[Any, ...]], int] = {}
         numbered = {self.run.topic(table.name): table for table in self.tables if table.n}
-        for entry, chunk in picture.chunks[store]:
-            table = numbered.get(chunk.header.table)
-            if table is None:
-                continue
-            names = [column.name for column in chunk.schema.columns]
-            for row in chunk.rows:
-                if (chunk.header.table, chunk.header.partition, row.offset) in picture.dead_in[store]:
-                    continue
-                if row.op is RowOp.DELETE:
-                    key = tuple(dict(zip(chunk.schema.key, row.values, strict=True))[name] for name in table.key)
-                    deleted[table.name, key] = max(row.offset, deleted.get((table.name, key), -1))
-                else:
-                    values = dict(zip(names, row.values, strict=True))
-                    key = tuple(values[name] for name in table.key)
-                    place = (table.name, key, values[table.n or ""])
-                    offset_of[place] = max(row.offset, offset_of.get(place, -1))
-                if entry.offset < committed.get((entry.topic, entry.partition), 0):
-                    last[table.name, key] = (row.offset, row.op)
-        types = {table.name: list(self._columns(table)) for table in numbered.values()}
-        missing = []
-        for (name, key), (offset, op) in last.items():
+        places = {table.name: list(self._columns(table)).index(table.n) for table in numbered.values() if table.n}
+
+        def shown(name: str, key: tuple[Any, ...]) -> Any:
             row = rows[store, name].get(key)
-            if row is None:
-                durable = op is RowOp.DELETE or deleted.get((name, key), -1) > offset
-                shown: Any = "no row"
-            else:
-                shown = row[types[name].index("n")]
-                durable = offset_of.get((name, key, shown), -1) >= offset
-            if not durable:
-                missing.append(f"{name} {key}: committed {op.name} of offset {offset}, the store shows {shown}")
-        return len(last), _told(f"P2 {store}: committed and not durable:", missing)
+            return None if row is None else row[places[name]]
+
+        checked, missing = not_durable(picture.chunks[store], committed, numbered, picture.dead_in[store], shown)
+        return checked, _told(f"P2 {store}: committed and not durable:", missing)
 
     def _columns(self, table: Watched) -> dict[str, str]:
         from parrot_faust.demo import stores

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 import psutil
+from durable import Watched
 from load import TABLES, Load, LoadTable, Work
-from oracle import Oracle, Watched
+from oracle import Oracle
 from pipelines import Pipeline, eventually
 from proxies import Proxy
 from report import ENOUGH_CHANGES, LAG_LIMIT_S, Result

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle import Watched
+from durable import Watched
 from pipelines import STORES, Pipeline, eventually
 from report import Result
 from world import Scene, World

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from oracle import Watched
+from durable import Watched
 from pipelines import STORES, eventually
 from report import Result
 from world import Scene, World

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from oracle import Watched
+from durable import Watched
 from pipelines import STORES, eventually
 from report import Result
 from world import Scene, World

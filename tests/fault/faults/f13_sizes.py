@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 import stored
-from oracle import Watched
+from durable import Watched
 from report import Result
 from world import Scene, World
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import stored
-from oracle import Watched
+from durable import Watched
 from pipelines import STORES, eventually
 from report import Result
 from world import Scene, World

@@ -9,7 +9,7 @@ import urllib.request
 from ipaddress import ip_address
 
 import psutil
-from oracle import Watched
+from durable import Watched
 from pipelines import STORES, eventually
 from psycopg import sql
 from report import Result
