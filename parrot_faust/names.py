@@ -124,6 +124,22 @@ class Names:
         return topic in own or topic.startswith((self.writes(""), self.dead(""), self.quarantine("")))
 
 
+def table_topic(prefix: str, schema: str, table: str) -> str:
+    """The topic of a table: Debezium writes what a topic's name can't hold as an underscore."""
+    return _underscored(r"[^A-Za-z0-9._-]", f"{prefix}.{schema}.{table}")
+
+
+def avro_name(column: str) -> str:
+    """A column's name where changes travel as Avro: Debezium writes what a field's name can't hold as an underscore."""
+    name = _underscored(r"[^A-Za-z0-9_]", column)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def _underscored(unfit: str, name: str) -> str:
+    # Java counts a letter beyond the first 65,536 as two.
+    return re.sub(unfit, lambda found: "_" * (1 + (ord(found[0]) > 0xFFFF)), name)
+
+
 def message_topic(prefix: str) -> str:
     """Where a connector of this topic prefix puts messages that were written into the source's log."""
     return f"{prefix}.message"

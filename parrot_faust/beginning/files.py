@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parrot_faust.beginning.source import Source, SourceTable
+from parrot_faust.names import avro_name, signal_topic, table_topic
 
 PASSWORD = "PARROT_SOURCE_PASSWORD"  # noqa: S105 - the name of an environment variable
 #: Converters of Connect that write Avro, in the order of choice, and what each needs.
@@ -44,7 +45,7 @@ def connector_json(source: Source, prefix: str, places: Places, converters: Sequ
     Changes travel as Avro where a registry is given and one of the `converters` of Connect writes it, else as JSON with
     schemas. The password is left to the environment.
     """
-    slot = re.sub(r"[^a-z0-9_]", "_", prefix.lower())[:50]
+    slot = slot_of(prefix)
     settings = {
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "plugin.name": "pgoutput",
@@ -54,15 +55,22 @@ def connector_json(source: Source, prefix: str, places: Places, converters: Sequ
         "database.user": source.user,
         "database.password": f"${{{PASSWORD}}}",
         "database.dbname": source.database,
-        "slot.name": f"parrot_{slot}",
-        "publication.name": f"parrot_{slot}",
+        "slot.name": slot,
+        "publication.name": slot,
         "publication.autocreate.mode": "filtered",
+        "publish.via.partition.root": "true",  # else changes of partitions are none of the table's
         "table.include.list": ",".join(
-            f"{re.escape(table.schema)}[.]{re.escape(table.name)}" for table in source.tables if not table.problem
+            f"{re.escape(table.schema)}[.]{re.escape(table.name)}" for table in source.followed
         ),
         "schema.name.adjustment.mode": "avro",
         "poll.interval.ms": "50",
-        "heartbeat.interval.ms": "10000",
+        "heartbeat.interval.ms": "5000",
+        # For `parrot verify --repair`, which asks for single rows again.
+        "read.only": "true",
+        "signal.enabled.channels": "kafka",
+        "signal.kafka.topic": signal_topic(prefix),
+        "signal.kafka.bootstrap.servers": places.brokers,
+        "signal.poll.interval.ms": "500",
         "topic.creation.default.partitions": "4",
         "topic.creation.default.replication.factor": "-1",
     }
@@ -72,10 +80,17 @@ def connector_json(source: Source, prefix: str, places: Places, converters: Sequ
         for option, value in AVRO.get(converter, {"schemas.enable": "true"}).items():
             filled = value.format(registry=places.registry, native=places.native or places.registry)
             settings[f"{side}.converter.{option}"] = filled
+    if source.sslmode:
+        settings["database.sslmode"] = source.sslmode
     return json.dumps({"name": prefix, "config": settings}, indent=2) + "\n"
 
 
-def parrot_yaml(app: str, topics: str, places: Places, tables: Sequence[SourceTable] = (), prefix: str = "") -> str:
+def slot_of(prefix: str) -> str:
+    """The name of a connector's replication slot and publication."""
+    return f"parrot_{re.sub(r'[^a-z0-9_]', '_', prefix.lower())[:50]}"
+
+
+def parrot_yaml(app: str, topics: str, places: Places, source: Source | None = None, prefix: str = "") -> str:
     """A settings file with its reasons. `topics` is the pattern of the source topics."""
     lines = [
         "# The settings of a worker: `parrot check` tries them, `faust -A parrot_faust worker` runs them.",
@@ -90,6 +105,7 @@ def parrot_yaml(app: str, topics: str, places: Places, tables: Sequence[SourceTa
             if places.registry
             else ["  # registry: http://registry:8081  # for Avro; JSON is told apart by its bytes"]
         ),
+        *(_database(source, prefix) if source is not None else ()),
         "sinks:  # leave out the one you don't have",
         *_sink("kudu", f"{{masters: [{_text(places.kudu)}], replicas: {places.replicas}}}", places.kudu, "kudu:7051"),
         *_sink(
@@ -101,15 +117,33 @@ def parrot_yaml(app: str, topics: str, places: Places, tables: Sequence[SourceTa
         "quality: quality_rules  # a folder of rule files",
         "# web: {host: 127.0.0.1, port: 6066}",
     ]
-    if without := [table for table in tables if not table.key]:
-        lines += ["tables:"]
-        for table in without:
-            lines += [
-                f"  # {_text(f'{table.schema}.{table.name}')} has no primary key: name what tells its rows apart",
-                f"  # {_text(f'{prefix}.{table.schema}.{table.name}')}: {{key: [id]}}",
-            ]
-        lines[-2 * len(without) - 1] = "# tables:"
+    if source is not None and (without := [table for table in source.tables if not table.key]):
+        lines += ["# tables:", *(line for table in without for line in _keyless(table, prefix))]
     return "\n".join(lines) + "\n"
+
+
+def _database(source: Source, prefix: str) -> list[str]:
+    return [
+        "  database:  # for `parrot check` and `parrot verify`; a worker does without",
+        f"    host: {_text(source.host)}",
+        f"    port: {source.port}",
+        f"    name: {_text(source.database)}",
+        f"    user: {_text(source.user)}",
+        f"    password: '${{{PASSWORD}:-}}'",
+        *([f"    sslmode: {_text(source.sslmode)}"] if source.sslmode else []),
+        f"    slot: {_text(slot_of(prefix))}",
+    ]
+
+
+def _keyless(table: SourceTable, prefix: str) -> list[str]:
+    columns = ", ".join(_text(avro_name(name)) for name in table.columns)
+    include = f"{re.escape(table.schema)}[.]{re.escape(table.name)}"
+    return [
+        f"  # {_text(f'{table.schema}.{table.name}')} has no primary key. To follow it, name what tells rows apart,",
+        f"  # give it a replica identity: {_text(f'alter table {table.quoted} replica identity full')},",
+        f"  # and put it into table.include.list of connector.json: {_text(json.dumps(include))}",
+        f"  # {_text(table_topic(prefix, table.schema, table.name))}: {{key: [{columns}]}}",
+    ]
 
 
 def _sink(name: str, value: str, given: str, example: str) -> list[str]:

@@ -31,7 +31,7 @@ COMMANDS = {
     "rows": (
         "look",
         "rows",
-        "Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders).",
+        "Show rows of a TABLE in a store: its topic (shop.public.orders), or the end of that (public.orders).",
     ),
     "schema": ("schema", "schema", "Changes of the tables' shapes: planned, held, done."),
     "init": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import click
 from rich.markup import escape
 
 from parrot_faust.beginning import Places, Source, connector_json, look_at, parrot_yaml
-from parrot_faust.beginning.files import PASSWORD
+from parrot_faust.beginning.files import PASSWORD, slot_of
 from parrot_faust.cli import terminal
 from parrot_faust.cli.conventions import end, ends_with, json_option
 from parrot_faust.cli.progress import Waiting
 from parrot_faust.connect import Connect
 from parrot_faust.distribution import Local
 from parrot_faust.errors import DistributionError, SettingsError
+from parrot_faust.names import table_topic
 
 UNFIT = 2  # exit status when the files are written but the database is not ready to be captured
 
@@ -55,19 +57,17 @@ def init(
 ) -> None:
     """Write a parrot.yaml with its reasons and, for a PostgreSQL database, the connector that captures it.
 
-    No password is written: the connector takes it from the environment.
+    No password is written: the connector takes it from the environment variable PARROT_SOURCE_PASSWORD, and so does
+    this command if the address has none.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", prefix):
         raise SettingsError(f"{prefix!r} can't begin topics' names: use letters, digits, _ and -")
     places = _places(brokers, registry, kudu, hbase, use_local)
     with Waiting("looking at the database"):
-        source = look_at(postgres, schemas) if postgres else None
-    files = {
-        "parrot.yaml": parrot_yaml(
-            app, _pattern(prefix, source, schemas), places, source.tables if source else (), prefix
-        )
-    }
-    if source is not None:
+        password = os.environ.get(PASSWORD, "")
+        source = look_at(postgres, schemas, publication=slot_of(prefix), password=password) if postgres else None
+    files = {"parrot.yaml": parrot_yaml(app, _pattern(prefix, source, schemas), places, source, prefix)}
+    if source is not None and source.followed:  # a connector without a list would take every table
         where = connect or (Local.here().addresses().connect if use_local else None)
         converters = Connect(where).converters() if where else ()
         files["connector.json"] = connector_json(source, prefix, places, converters)
@@ -82,7 +82,7 @@ def init(
         terminal.print_json(_view(folder, files, prefix, source))
     else:
         _say(folder, files, prefix, source)
-    if source is not None and source.problems:
+    if source is not None and source.hindered:
         end(UNFIT)
 
 
@@ -116,7 +116,8 @@ def _native(registry: str) -> str:
 
 
 def _pattern(prefix: str, source: Source | None, schemas: tuple[str, ...]) -> str:
-    named = sorted(schemas or ({table.schema for table in source.tables} if source else set()))
+    schemas = schemas or tuple({table.schema for table in source.tables} if source else ())
+    named = sorted({table_topic(prefix, name, "").split(".")[1] for name in schemas})
     begin = re.escape(prefix).replace("\\-", "-")
     if not named:
         return rf"{begin}\..*"
@@ -132,7 +133,8 @@ def _view(folder: Path, files: dict[str, str], prefix: str, source: Source | Non
     return {
         "written": [str(folder / name) for name in files],
         "tables": tables,
-        "problems": list(source.problems) if source else [],
+        "problems": list(source.hindered) if source else [],
+        "statements": list(source.cures) if source else [],
         "next": _steps(folder, prefix, source),
     }
 
@@ -144,11 +146,15 @@ def _say(folder: Path, files: dict[str, str], prefix: str, source: Source | None
         table = terminal.Table("table", "key", "rows", "")
         for one in source.tables:
             note = f"[red]{escape(one.problem)}[/]" if one.problem else f"[dim]{escape(one.remark)}[/]"
-            table.add_row(escape(f"{one.schema}.{one.name}"), escape(", ".join(one.key)), f"{one.rows:,}", note)
+            rows = "?" if one.rows is None else f"{one.rows:,}"
+            table.add_row(escape(f"{one.schema}.{one.name}"), escape(", ".join(one.key)), rows, note)
         terminal.done(f"PostgreSQL {source.version}, database {source.database}:")
         console.print(table)
-        for problem in source.problems:
+        for problem in source.hindered:
             console.print(f"[red]✗[/] {escape(problem)}")
+        if source.cures:
+            statements = (f"  {one};" for one in source.cures)
+            terminal.done("\n".join(("Let who may do it run, in this database:", *statements)))
     terminal.done("\n".join(("Next:", *(f"  {step}" for step in _steps(folder, prefix, source)))))
 
 
@@ -157,4 +163,11 @@ def _steps(folder: Path, prefix: str, source: Source | None) -> list[str]:
     steps = [f"PARROT_CONFIG={folder / 'parrot.yaml'} faust -A parrot_faust worker"]
     if source is None:
         return steps
-    return [f"export {PASSWORD}=...", f"parrot connector create {prefix} {folder / 'connector.json'}", *steps]
+    if source.hindered:
+        return ["the same command again with --force, when this is put right"]
+    return [
+        f"export {PASSWORD}=...",
+        f"parrot connector create {prefix} {folder / 'connector.json'}",
+        f"parrot check --config {folder / 'parrot.yaml'}",
+        *steps,
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -56,15 +58,25 @@ def _run(connection: psycopg.Connection[Any], statement: str, as_json: bool) -> 
 @click.argument("table")
 @click.option("--key", help="Only the row with this key; several key columns are joined with |.")
 @click.option("--limit", default=20, show_default=True, help="How many rows to show.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="The settings file, else PARROT_CONFIG."
+)
 @json_option("a list of rows")
-def rows(store: str, table: str, key: str | None, limit: int, as_json: bool) -> None:
-    """Show rows of a TABLE in a store: its name there (public.orders), or the topic's (shop.public.orders).
+def rows(store: str, table: str, key: str | None, limit: int, config: Path | None, as_json: bool) -> None:
+    """Show rows of a TABLE in a store: its topic (shop.public.orders), or the end of that (public.orders).
 
-    Rows are those of the newest generation of the table; a value that lies in a column of an earlier type names it.
+    The store is that of the settings; where there are none, the local distribution's, with the demo's tables. Rows are
+    those of the newest generation of the table; a value that lies in a column of an earlier type names it.
     """
     with Waiting(f"reading {table} in {store}"):
-        names, found = _rows(Local.here(), store, table)
-    chosen = [row for identity, row in found if key is None or "|".join(map(str, identity)) == key]
+        if config is not None or os.environ.get("PARROT_CONFIG") or Path("parrot.yaml").exists():
+            from parrot_faust.cli.stored_rows import rows_in  # loads Faust
+            from parrot_faust.settings import load
+
+            names, chosen = rows_in(load(config), store, table, key, limit)
+        else:
+            names, found = _rows(Local.here(), store, table)
+            chosen = [row for identity, row in found if key is None or "|".join(map(str, identity)) == key]
     _show(names, chosen[:limit], as_json)
 
 

@@ -204,6 +204,7 @@ def suggest(table: str, span: Span, to: Path | None, as_json: bool) -> None:
         raise RuleError("is there already, and is not written over", file=str(to))
     text = asyncio.run(_suggest(load_settings(), table, span))
     if to is not None:
+        to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text, encoding="utf-8")
     rules = load(text, str(to or "proposal"))
     if as_json:

@@ -23,6 +23,7 @@ from parrot_faust.verify.access import broker_of, database_of, schemas_of, slot_
 from parrot_faust.verify.report import STATUS, Report, RowDifference, Verdict
 from parrot_faust.verify.run import Options, Verification, Watch
 
+SHOWN = 20  # differing rows on the screen; a page of them says what is wrong
 FAILED = 4  # the exit status when nothing could be compared
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 MARKS = {
@@ -177,8 +178,10 @@ def show(report: Report, console: Console) -> None:
             MARKS[result.verdict],
         )
     console.print(table)
-    for row in report.differences:
+    for row in report.differences[:SHOWN]:
         show_row(row, console)
+    if (unshown := len(report.differences) - SHOWN) > 0:
+        console.print(f"[dim]and {unshown:,} more rows, which --json lists[/]", highlight=False)
     for result in report.tables:
         if result.undecided:
             console.print(f"[yellow]{escape(f'{result.table}: {result.undecided}')}[/]", highlight=False)

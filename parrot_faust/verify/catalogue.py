@@ -12,12 +12,12 @@ import msgspec
 from models import TableSchema
 from parrot_faust.creation import HBaseTable, family_of
 from parrot_faust.errors import SettingsError
-from parrot_faust.names import Names, is_debezium_own
+from parrot_faust.names import Names, avro_name, is_debezium_own, table_topic
 from parrot_faust.schema.history import SchemaHistory
 from parrot_faust.settings import Settings
 from parrot_faust.verify.explain import KINDS
 from parrot_faust.verify.places import Places, places_of
-from parrot_faust.verify.plan import Skipped, TablePlan, hbase_name, table_plan, target_name
+from parrot_faust.verify.plan import Skipped, SourceColumn, TablePlan, hbase_name, table_plan, target_name
 from parrot_faust.verify.postgres import Source
 
 
@@ -55,8 +55,7 @@ def find(settings: Settings, source: Source, topics: Sequence[str], chosen: Sequ
     found = []
     for schema, relation, rows, width in source.tables():
         for prefix in sorted(prefixes):
-            # Debezium writes what a topic's name can't hold as an underscore.
-            topic = re.sub(r"[^A-Za-z0-9._-]", "_", f"{prefix}.{schema}.{relation}")
+            topic = table_topic(prefix, schema, relation)
             if meant(topic):
                 found.append(Found(topic, schema, relation, rows, width, topic in there))
     if not found:
@@ -103,13 +102,15 @@ def plan(
     places, unplaced = _placed(table.topic, targets, histories.get(table.topic))
     if "hbase" in targets:
         targets["hbase"] = hbase_name(targets["hbase"])
-    key = own.key if own is not None and own.key else source.key(table.schema, table.relation)
+    columns = _as_named(source.columns(table.schema, table.relation), shapes.get(table.topic))
+    names = {column.at_source: column.name for column in columns}
+    key = own.key if own is not None and own.key else [names[name] for name in source.key(table.schema, table.relation)]
     masked = {name: word or "null" for name, word in own.mask.items()} if own is not None else {}
     made, skipped = table_plan(
         table.topic,
         table.schema,
         table.relation,
-        source.columns(table.schema, table.relation),
+        columns,
         key,
         targets,
         hbase.family or "d",
@@ -121,6 +122,17 @@ def plan(
         made = _in_hbase(msgspec.structs.replace(made, places=places), hbase)
     made, skipped = _with_places(made, [*skipped, *unplaced])
     return _as_captured(made, skipped, shapes.get(table.topic))
+
+
+def _as_named(found: Sequence[SourceColumn], shape: TableSchema | None) -> list[SourceColumn]:
+    """The source's columns under the names that their changes have: in Avro not every name can be written."""
+    captured = {column.name for column in shape.columns} if shape is not None else set()
+    named = []
+    for column in found:
+        other = avro_name(column.name)
+        name = other if other in captured and column.name not in captured else column.name
+        named.append(column._replace(name=name, at_source=column.name))
+    return named
 
 
 def _placed(
@@ -172,6 +184,8 @@ def _as_captured(
     if made is None or shape is None:
         return made, skipped
     kinds = {column.name: column.kind for column in shape.columns}
+    if missing := [column.name for column in made.key if column.name not in kinds]:
+        return None, [*skipped, Skipped(made.topic, "", f"its key column {missing[0]} is not among what is captured")]
     other = {
         column.name: f"it is captured as {kinds[column.name]}, which is not how {column.sql} is stored"
         for column in made.columns

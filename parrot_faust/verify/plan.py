@@ -40,7 +40,8 @@ _ELEMENTS = {"bool", "int2", "int4", "int8", "float4", "float8", "numeric", "tex
 
 class SourceColumn(NamedTuple):
     """A column as the source's catalogue has it. `type` is the base type's name (the element's for an array), `sql` the
-    whole type as SQL writes it, `category` ``b``, ``e`` (enum) or ``c`` and others; `modifier` its type modifier.
+    whole type as SQL writes it, `category` ``b``, ``e`` (enum) or ``c`` and others; `modifier` its type modifier;
+    `at_source` its name in the source where changes carry it under another.
     """
 
     name: str
@@ -50,11 +51,13 @@ class SourceColumn(NamedTuple):
     modifier: int
     sql: str
     generated: bool = False
+    at_source: str = ""
 
 
 class ColumnPlan(msgspec.Struct, frozen=True):
     """A column that is compared. `element` is that of an array, `sql` the source's type, `mask` the way in which its
-    values are masked before they are stored, empty when they are not.
+    values are masked before they are stored, empty when they are not, `at_source` its name in the source if that is
+    another.
     """
 
     name: str
@@ -64,6 +67,7 @@ class ColumnPlan(msgspec.Struct, frozen=True):
     element: Logical | None = None
     scale: int | None = None
     mask: str = ""
+    at_source: str = ""
 
     @property
     def stored(self) -> Logical:
@@ -175,6 +179,8 @@ def table_plan(
     planned: list[ColumnPlan] = []
     for name in [*key, *(column.name for column in found if column.name not in key)]:
         plan = column_plan(by_name[name])
+        if isinstance(plan, ColumnPlan) and by_name[name].at_source not in ("", name):
+            plan = msgspec.structs.replace(plan, at_source=by_name[name].at_source)
         if name in masked and isinstance(plan, ColumnPlan):
             plan = msgspec.structs.replace(plan, mask=masked[name]) if name not in key else "it is masked"
         if isinstance(plan, ColumnPlan) and name in key and plan.logical not in KEY_TYPES:

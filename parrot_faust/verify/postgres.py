@@ -184,7 +184,7 @@ class Source:
 
 
 def _selected(column: ColumnPlan) -> sql.Composable:
-    name = sql.Identifier(column.name)
+    name = _identifier(column)
     if column.type in ("uuid", "json", "jsonb", "xml", "enum", "citext") and column.logical is Logical.TEXT:
         return sql.SQL("{}::text").format(name)
     if column.logical is Logical.DECIMAL:
@@ -192,6 +192,10 @@ def _selected(column: ColumnPlan) -> sql.Composable:
     if column.element in (Logical.DECIMAL, Logical.TEXT):
         return sql.SQL("{}::text[]").format(name)
     return name
+
+
+def _identifier(column: ColumnPlan) -> sql.Identifier:
+    return sql.Identifier(column.at_source or column.name)
 
 
 def _converter(columns: Sequence[ColumnPlan], mask_key: bytes) -> Any:
@@ -261,7 +265,7 @@ def _keyed(plan: TablePlan, rows: Sequence[tuple[Any, ...]]) -> Batch:
 
 def keys_condition(plan: TablePlan, keys: Sequence[tuple[Any, ...]]) -> sql.Composed:
     """SQL that is true for exactly these keys, with the values in it: what a connector's condition is made of too."""
-    names = [sql.Identifier(column.name) for column in plan.key]
+    names = [_identifier(column) for column in plan.key]
     rows = [
         sql.SQL("({})").format(
             sql.SQL(", ").join(_value(column, value) for column, value in zip(plan.key, key, strict=True))
@@ -296,7 +300,7 @@ def _since(plan: TablePlan, scope: Scope) -> sql.Composable:
     if scope.since is None:
         return sql.SQL("")
     first = plan.key[0]
-    name: sql.Composable = sql.Identifier(first.name)
+    name: sql.Composable = _identifier(first)
     if first.logical is Logical.TEXT:
         # As bytes sort, which is how the stores compare texts.
         condition = sql.SQL('{}::text collate "C" >= {}').format(name, sql.Literal(scope.since))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -34,12 +35,8 @@ class Library:
         self.addresses, self.folder = addresses, folder
         self.name = f"lib{uuid4().hex[:8]}"
         self.access: dict[str, Any] = addresses.postgres | {"dbname": self.name}
-        self._environment = os.environ | {
-            "PARROT_STATE": str(state),
-            "PARROT_SOURCE_PASSWORD": str(self.access["password"]),
-            "COLUMNS": "200",
-            "NO_COLOR": "1",
-        }
+        self.password = str(self.access["password"])
+        self._environment = os.environ | {"PARROT_STATE": str(state), "COLUMNS": "200", "NO_COLOR": "1"}
         self.workers: list[Worker] = []
 
     def url(self, user: str = "", password: str = "") -> str:
@@ -50,8 +47,9 @@ class Library:
         )
 
     def parrot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [PARROT, *arguments]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+        command: list[str | Path] = [PARROT, *arguments]
+        environment = self._environment | {"PARROT_SOURCE_PASSWORD": self.password}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     def init(self, *more: str) -> subprocess.CompletedProcess[str]:
         known = ("--local", "--prefix", self.name, "--app", f"app-{self.name}", "--to", str(self.folder))
@@ -111,6 +109,10 @@ def test_an_own_database_is_followed_by_what_init_has_written(library: Library) 
     assert checked >= {"settings", "Kafka", "schema registry", f"connector {library.name}", "Kudu", "HBase"}
     assert stores.kudu_rows(library.addresses, target, BOOKS, ("isbn",)) == wanted
     assert stores.hbase_rows(library.addresses, target, BOOKS, ("isbn",)) == wanted
+    for store in ("kudu", "hbase"):
+        config = str(library.folder / "parrot.yaml")
+        shown = library.parrot("rows", store, f"lending.books_{library.name}", "--json", "--config", config)
+        assert json.loads(shown.stdout) == [dict(zip(BOOKS, row, strict=True)) for row in wanted.values()], shown.stderr
 
 
 def checks_well(library: Library) -> set[str]:
@@ -124,10 +126,9 @@ def checks_well(library: Library) -> set[str]:
 def test_a_check_names_everything_that_is_wrong_with_its_cure_and_no_password(library: Library, tmp_path: Path) -> None:
     assert library.init("--postgres", library.url(), "--schema", "lending").returncode == 0
     text = (library.folder / "parrot.yaml").read_text()
-    here, access = library.addresses, library.access
-    database = f"{{host: '{access['host']}', port: {access['port']}, name: nothing_of_the_kind, user: {access['user']}"
-    database += ", password: '${PARROT_SOURCE_PASSWORD}'}"
-    text = text.replace("source:\n", f"source:\n  database: {database}\n", 1)
+    here = library.addresses
+    assert f"name: '{library.name}'" in text
+    text = text.replace(f"name: '{library.name}'", "name: nothing_of_the_kind")
     for address in (here.kafka, *here.kudu_masters, here.hbase_thrift, here.registry.split("/")[2]):
         assert address in text
         text = text.replace(address, "127.0.0.1:1")
@@ -159,9 +160,37 @@ def test_what_stands_in_the_way_is_said_with_its_cure(library: Library) -> None:
         finally:
             database.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(reader)))
     assert begun.returncode == 2, begun.stderr
-    assert f"alter role {reader} replication" in begun.stdout
-    assert f"grant select on lending.books_{library.name}" in begun.stdout
-    assert json.loads((library.folder / "connector.json").read_text())["config"]["table.include.list"] == ""
+    assert f'alter role "{reader}" replication' in begun.stdout
+    assert f'grant select on "lending"."books_{library.name}"' in begun.stdout
+    assert not (library.folder / "connector.json").exists()  # without a list it would capture every table
+
+
+def test_statements_that_init_shows_let_a_user_capture_who_owns_nothing(library: Library) -> None:
+    with psycopg.connect(**library.access, autocommit=True) as database:
+        reader = f"Reader {library.name}"
+        database.execute(sql.SQL("create role {} login password 'plain'").format(sql.Identifier(reader)))
+        try:
+            url = library.url(quote(reader), "plain")
+            shown = library.init("--postgres", url, "--schema", "lending")
+            assert shown.returncode == 2, shown.stderr
+            statements = [line.strip() for line in shown.stdout.splitlines() if line.startswith("  ") and ";" in line]
+            for statement in statements:
+                database.execute(statement)
+            begun = library.init("--postgres", url, "--schema", "lending", "--force")
+            assert (begun.returncode, len(statements)) == (0, 4), shown.stdout + begun.stdout
+            library.password = "plain"
+            made = library.parrot("connector", "create", library.name, str(library.folder / "connector.json"))
+            assert made.returncode == 0, made.stderr
+            eventually(lambda: _slot_is_read(database, f"parrot_{library.name}"))
+        finally:
+            Connect(library.addresses.connect).delete(library.name)
+            drop_capture(database, f"parrot_{library.name}")
+            database.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(reader)))
+
+
+def _slot_is_read(database: psycopg.Connection[Any], slot: str) -> bool:
+    row = database.execute("select active from pg_replication_slots where slot_name = %s", (slot,)).fetchone()
+    return bool(row and row[0])
 
 
 def test_files_that_are_there_are_left_alone_and_a_wrong_schema_is_named(library: Library) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from parrot_faust.beginning import Places, Source, SourceTable, connector_json, parrot_yaml
 from parrot_faust.beginning.files import PASSWORD
 from parrot_faust.connect import read_config
+from parrot_faust.names import table_topic
 from parrot_faust.settings import Settings, load
 
 ALL = Places("k1:9092,k2:9092", "http://r:8081", "", "kudu:7051", 3, "h:9090", "h:9091")
@@ -22,7 +23,7 @@ APICURIO = "io.apicurio.registry.utils.converter.AvroConverter"
 
 
 def table(name: str, key: tuple[str, ...] = ("id",), **more: object) -> SourceTable:
-    known = {"identity": "d", "long_values": False, "rows": 1, "readable": True}
+    known = {"columns": ("id", "name"), "identity": "d", "long_values": False, "rows": 1, "readable": True}
     return SourceTable("public", name, key, **(known | more))  # type: ignore[arg-type]
 
 
@@ -56,14 +57,35 @@ def test_a_store_that_is_not_there_is_left_to_be_filled_in(tmp_path: Path, place
 
 
 def test_a_table_without_a_key_is_named_where_its_key_can_be_given(tmp_path: Path) -> None:
-    text = parrot_yaml("a", "t", ALL, [table("good"), table("log", ()), table("events", ())], "shop")
+    log = table("Log of all", (), columns=("at", "größe"))
+    text = parrot_yaml("a", "t", ALL, source(table("good"), log, table("events", (), columns=("id",))), "shop")
     assert "good" not in text
+    assert """'alter table "public"."Log of all" replica identity full'""" in text
     given_keys = text.replace("# tables:", "tables:").replace("# 'shop", "'shop")
     made = load_of(tmp_path, given_keys)
     assert {name: one.key for name, one in made.tables.items()} == {
-        "shop.public.log": ("id",),
+        "shop.public.Log_of_all": ("at", "gr__e"),  # as topics and Avro have them
         "shop.public.events": ("id",),
     }
+
+
+def test_the_database_is_named_for_check_and_verify_without_its_password(tmp_path: Path) -> None:
+    made = load_of(tmp_path, parrot_yaml("a", "t", ALL, source(table("a")), "My-shop")).source.database
+    assert made is not None
+    assert (made.host, made.port, made.name, made.user, made.password) == ("db", 5432, "shop", "reader", "")
+    assert made.slot == json.loads(connector_json(source(table("a")), "My-shop", ALL, ()))["config"]["slot.name"]
+
+
+def test_changes_of_partitions_are_the_tables_and_single_rows_can_be_asked_for_again() -> None:
+    config = json.loads(connector_json(source(table("a")), "shop", ALL, ()))["config"]
+    assert config["publish.via.partition.root"] == "true"
+    assert (config["signal.kafka.topic"], config["read.only"]) == ("shop.debezium-signals", "true")
+
+
+def test_a_table_is_not_captured_whose_columns_are_alike_in_avro() -> None:
+    clashing = table("a", columns=("id", "a-b", "a$b", "c"))
+    assert "columns a-b and a$b would have the same name" in clashing.problem
+    assert json.loads(connector_json(source(clashing), "shop", ALL, ()))["config"]["table.include.list"] == ""
 
 
 def test_only_tables_that_can_be_followed_are_captured() -> None:
@@ -100,8 +122,8 @@ def test_the_password_is_not_in_the_file_and_comes_from_the_environment(tmp_path
 def test_any_name_gives_files_that_can_be_read(name: str) -> None:
     config = json.loads(connector_json(source(table(name)), "shop", ALL, ()))["config"]
     assert re.fullmatch(config["table.include.list"], f"public.{name}")
-    text = parrot_yaml("a", "t", ALL, [table(name, ())], "shop")
+    text = parrot_yaml("a", "t", ALL, source(table(name, (), columns=(name,))), "shop")
     with TemporaryDirectory() as folder:
         assert load_of(Path(folder), text).tables == {}
         given_key = text.replace("# tables:", "tables:").replace("  # 'shop", "  'shop").replace('  # "shop', '  "shop')
-        assert list(load_of(Path(folder), given_key).tables) == [f"shop.public.{name}"]
+        assert list(load_of(Path(folder), given_key).tables) == [table_topic("shop", "public", name)]

@@ -152,7 +152,7 @@ def test_a_table_without_a_topic_is_named(tmp_path: Path) -> None:
 
 
 def test_a_suggestion_passes_check_and_holds_for_what_it_was_made_of(tmp_path: Path) -> None:
-    to = tmp_path / "made.yaml"
+    to = tmp_path / "not there yet" / "made.yaml"
     result = run("suggest", "goods", "--to", to)
     assert result.exit_code == 0, result.output
     assert "1 records could not be decoded" in result.stderr
