@@ -31,7 +31,7 @@ from parrot_faust.verify.repair import Repair, RepairRefused
 from parrot_faust.verify.report import Report, RowDifference, TableResult, Verdict, strongest
 from parrot_faust.verify.scanning import SOURCE, Candidates, candidates
 from parrot_faust.verify.scope import Scope, since_value
-from parrot_faust.verify.settling import Settled, settle
+from parrot_faust.verify.settling import Explained, Settled, reasoned, settle
 from parrot_faust.verify.watermark import Watermark
 
 
@@ -133,14 +133,14 @@ class Verification:
         self._watch.step("waiting until what was in flight has arrived")
         settled = self.settle({topic: each.keys for topic, each in found.items()}, options.wait_s)
         self._watch.step("looking for reasons")
-        rows = {plan.topic: self._explained(plan, settled[plan.topic], shapes) for plan in plans}
+        rows = self._reasons(settled, shapes, options.wait_s)
         repaired, problems = 0, []
         if options.repair:
             for plan in plans:
                 count, refused = self._repair(plan, settled, rows, options)
                 repaired += count
                 problems += refused
-            rows = {plan.topic: self._explained(plan, settled[plan.topic], shapes) for plan in plans}
+            rows = self._reasons(settled, shapes, options.wait_s)
         results = [
             _result(plan, found[plan.topic], settled[plan.topic], [each for _, each in rows[plan.topic]])
             for plan in plans
@@ -168,7 +168,7 @@ class Verification:
         self,
         plan: TablePlan,
         settled: dict[str, Settled],
-        rows: Mapping[str, list[tuple[Key, RowDifference]]],
+        rows: Mapping[str, Explained],
         options: Options,
     ) -> tuple[int, list[str]]:
         """Send a table's differing rows again and settle them anew in `settled`. Return how many are right now, and why
@@ -197,13 +197,7 @@ class Verification:
             problems.append(str(error))
         self._watch.step("verifying the rows that were sent again")
         again = self.settle({plan.topic: usable}, options.wait_s)[plan.topic]
-        before, sent = settled[plan.topic], set(usable)
-        settled[plan.topic] = Settled(
-            [each for each in before.differ if each.key not in sent] + again.differ,
-            before.caught_up,
-            [*before.in_flight, *again.in_flight],
-            again.undecided or before.undecided,
-        )
+        settled[plan.topic] = settled[plan.topic].anew({*usable}, again._replace(caught_up=0))
         return again.caught_up, problems
 
     def _publish(self, report: Report) -> None:
@@ -313,9 +307,18 @@ class Verification:
         book.attach(entries)
         return book
 
-    def _explained(
-        self, plan: TablePlan, settled: Settled, shapes: Mapping[str, TableSchema]
-    ) -> list[tuple[Key, RowDifference]]:
+    def _reasons(
+        self, settled: dict[str, Settled], shapes: Mapping[str, TableSchema], wait_s: float
+    ) -> dict[str, Explained]:
+        return reasoned(
+            settled,
+            self.plans,
+            self.source,
+            lambda topic: self._explained(self.plans[topic], settled[topic], shapes),
+            lambda keys: self.settle(keys, wait_s),
+        )
+
+    def _explained(self, plan: TablePlan, settled: Settled, shapes: Mapping[str, TableSchema]) -> Explained:
         if not settled.differ:
             return []
         keys = [each.key for each in settled.differ]

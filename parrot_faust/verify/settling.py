@@ -10,16 +10,18 @@ all of it when the pipeline does not get there in time, is in flight: neither eq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from parrot_faust.verify.differences import Key, Row, same
 from parrot_faust.verify.plan import TablePlan
+from parrot_faust.verify.report import RowDifference
 
 ROUNDS = 6
 
 Marked = dict[Key, tuple[Row, str]]
 Rows = dict[Key, Row]
+Explained = list[tuple[Key, RowDifference]]
 
 
 class SourceRows(Protocol):
@@ -35,11 +37,12 @@ class StoreRows(Protocol):
 
 
 class Differs(NamedTuple):
-    """A key whose rows differ: the source's and the stores'."""
+    """A key whose rows differ: the source's and the stores'. `mark` is that of the source's row, None without one."""
 
     key: Key
     source: Row | None
     stores: dict[str, Row | None]
+    mark: str | None
 
 
 class Settled(NamedTuple):
@@ -49,6 +52,16 @@ class Settled(NamedTuple):
     caught_up: int
     in_flight: list[Key]
     undecided: str
+
+    def anew(self, keys: Collection[Key], again: Settled) -> Settled:
+        """With these keys as they have been settled `again`."""
+        kept = [each for each in self.differ if each.key not in keys]
+        return Settled(
+            kept + again.differ,
+            self.caught_up + again.caught_up,
+            self.in_flight + again.in_flight,
+            again.undecided or self.undecided,
+        )
 
 
 def settle(
@@ -80,8 +93,8 @@ def settle(
                     suspects.pop((table, key), None)
                     left.setdefault(table, []).append(key)
                     continue
-                row = after[key][0] if key in after else None
-                now = Differs(key, row, {name: rows.get(key) for name, rows in found.items()})
+                row, mark = after.get(key, (None, None))
+                now = Differs(key, row, {name: rows.get(key) for name, rows in found.items()}, mark)
                 if all(same(row, other) for other in now.stores.values()) and not _malformed(key):
                     caught_up[table] += 1
                 elif _alike(suspects.get((table, key)), now):
@@ -96,6 +109,42 @@ def settle(
         )
         for table in candidates
     }
+
+
+def reasoned(
+    settled: dict[str, Settled],
+    plans: Mapping[str, TablePlan],
+    source: SourceRows,
+    explain: Callable[[str], Explained],
+    again: Callable[[Mapping[str, list[Key]]], Mapping[str, Settled]],
+    rounds: int = ROUNDS,
+) -> dict[str, Explained]:
+    """Explain what differs in each table.
+
+    Reasons are read after the rows. A row without one that the source has changed since may have lost it to that
+    change, so it is settled `again`, in `settled` too, and explained anew; what changes in every round is in flight.
+    """
+    rows = {table: explain(table) for table in settled}
+    for left in reversed(range(rounds)):
+        moved = {table: _moved(plans[table], settled[table], rows[table], source) for table in settled}
+        moved = {table: keys for table, keys in moved.items() if keys}
+        if not moved:
+            break
+        anew = again(moved) if left else {table: Settled([], 0, keys, "") for table, keys in moved.items()}
+        for table, keys in moved.items():
+            settled[table] = settled[table].anew({*keys}, anew[table])
+            rows[table] = explain(table)
+    return rows
+
+
+def _moved(plan: TablePlan, settled: Settled, rows: Explained, source: SourceRows) -> list[Key]:
+    """The keys without a reason whose rows the source has changed since they were settled."""
+    unexplained = [key for key, each in rows if not each.explained]
+    if not unexplained:
+        return []
+    marks = {each.key: each.mark for each in settled.differ}
+    now = source.fetch_marked(plan, unexplained)
+    return [key for key in unexplained if now.get(key, (None, None))[1] != marks[key]]
 
 
 def _alike(one: Differs | None, other: Differs) -> bool:
