@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	if command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
-.PHONY: help demo test faults soak lint format docs reference clean requirements
+.PHONY: help demo test faults soak lint format docs screenshots reference clean requirements
 help:
 	@echo "make demo            see the whole pipeline run (ARGS=\"--changes 5000\" hands arguments on)"
 	@echo "make test            lint, types, layers, unit and integration tests"
@@ -62,6 +62,10 @@ format: $(VENV)/.test
 docs: $(VENV)/.test
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
+
+# For maintainers: picture the web view anew, after it has changed. It takes MINUTES and two more.
+screenshots: $(VENV)/.test
+	@$(BIN)/python tests/browser/screenshots.py --minutes $(MINUTES) $(ARGS)
 
 # For maintainers: write the pages of docs/ that are made from code anew, after the code has changed.
 reference: $(VENV)/.test

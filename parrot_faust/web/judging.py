@@ -237,7 +237,8 @@ def _of_table(line: Mapping[str, Any], whole: Mapping[str, Any], say: Any) -> No
         show = f"parrot deadletters list --quarantine --topic {quoted}"
         say(name, "has many changes that rules hold back", show, act=False, table=name)
     if line["dead_lettered"]:
-        words = f"has {line['dead_lettered']:,} dead letters since its workers started"
+        letters = "dead letter" if line["dead_lettered"] == 1 else "dead letters"
+        words = f"has {line['dead_lettered']:,} {letters} since its workers started"
         say(name, words, f"parrot deadletters list --topic {quoted}", act=False, table=name)
 
 

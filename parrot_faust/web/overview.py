@@ -164,8 +164,9 @@ def _steer(name: str, sink: Mapping[str, Any], *, may_act: bool) -> str:
 def _watched(view: Mapping[str, Any]) -> str:
     rows = [
         [
-            f"{text(each['what'])} {text(each['words'])}"
-            + (f" {span(view['at'] - each['since'])}" if each["since"] else ""),
+            f'<span class="long">{text(each["what"])} {text(each["words"])}'
+            + (f" <i>since {span(view['at'] - each['since'])}</i>" if each["since"] else "")
+            + "</span>",
             command(each["command"]) if each["command"] else "",
         ]
         for each in view["watched"]

@@ -140,6 +140,19 @@ def test_a_table_that_is_not_there_is_said_plainly(local: Local, demo: tuple[dic
     assert "Traceback" not in done.stderr
 
 
+def plain(output: str) -> list[str]:
+    """The report's lines without numbers and the width of columns; of rows sent again only that some were applied."""
+    lines = [re.sub(r"\d[\d,.]*", "0", " ".join(line.split())) for line in output.splitlines()]
+    lines = [re.sub(r"(?<=sent again 0 applied).*", "", line) for line in lines]
+    return lines[next(place for place, line in enumerate(lines) if line.startswith("table source")) :]
+
+
+def test_the_readme_shows_what_the_demo_prints(demo: tuple[dict[str, Any], str]) -> None:
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    (shown,) = (block for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE) if "table  " in block)
+    assert plain(shown) == plain(demo[1])
+
+
 def test_make_hands_arguments_to_the_demo() -> None:
     done = subprocess.run(
         ["make", "--dry-run", "demo", "ARGS=--changes 5"], cwd=TOP, capture_output=True, text=True, check=True

@@ -74,3 +74,23 @@ def test_a_link_to_nowhere_is_refused(tmp_path: Path, link: str) -> None:
     refused = build(tmp_path / "site", "--config-file", str(tmp_path / "mkdocs.yml"))
     assert refused.returncode == 1
     assert "Aborted with 1 warnings in strict mode" in refused.stderr + refused.stdout
+
+
+class _Pictures(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "img" and "images/" in (found.get("src") or ""):
+            self.said[Path(urlsplit(found["src"] or "").path).name] = found.get("alt") or ""
+
+
+def test_every_picture_is_shown_and_says_in_words_what_is_on_it(site: Path) -> None:
+    reader = _Pictures()
+    for page in site.rglob("*.html"):
+        reader.feed(page.read_text(encoding="utf-8"))
+    assert {*reader.said} == {path.name for path in (ROOT / "docs" / "images").glob("*.png")}
+    assert [name for name, words in reader.said.items() if len(words) < 20] == []
+    assert not list(site.rglob("outlines.txt"))

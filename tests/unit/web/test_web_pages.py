@@ -251,6 +251,14 @@ def test_counts_are_added_up_and_those_of_trouble_stand_out(world: World) -> Non
     }
 
 
+def test_one_letter_is_one_letter(world: World) -> None:
+    captured(world.stats, "a", dead_lettered=1)
+    captured(world.stats, "b", dead_lettered=1_200)
+    text = overview.html(world.view(), world.fleet)
+    assert "a has 1 dead letter since its workers started" in text
+    assert "b has 1,200 dead letters since its workers started" in text
+
+
 def test_a_table_is_behind_while_chunks_of_it_wait(world: World) -> None:
     captured(world.stats, "t", forwarded=10)
     captured(world.stats, "u", forwarded=3)
