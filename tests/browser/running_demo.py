@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sources import make_topic
 
-from parrot_faust.demo.broker import Broker
 from parrot_faust.demo.run import Options, Run
 from parrot_faust.demo.worker import Worker
 from parrot_faust.distribution import Addresses
@@ -39,6 +39,10 @@ class Demo:
         """Run a statement at the source, in a transaction of its own."""
         self._database.execute(statement, values or None)
 
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows that the source answers."""
+        return self._database.execute(query).fetchall()
+
     def change(self, count: int) -> None:
         """Let the shop's people do so many things more."""
         for _, (statement, values) in zip(range(count), self.work, strict=False):
@@ -46,12 +50,18 @@ class Demo:
 
     def produce(self, topic: str, value: bytes, key: bytes | None = None) -> tuple[int, int]:
         """Put a record into a topic; return partition and offset."""
-        return self._beside(Broker.produce, topic, value, key)
+        found: tuple[int, int] = _beside(self._run.broker.produce, topic, value, key)
+        return found
 
-    def _beside(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        """Ask the broker from a thread of its own: in the one with the browser no event loop can begin."""
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(ask, self._run.broker, *arguments).result()
+    def make_topic(self, topic: str) -> None:
+        """Make a topic, as a connector would for a table of its own."""
+        _beside(make_topic, self._run.addresses.kafka, topic)
+
+
+def _beside(ask: Callable[..., Any], *arguments: Any) -> Any:
+    """Ask the broker from a thread of its own: in the one with the browser no event loop can begin."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(ask, *arguments).result()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, WebError, expect
 
-WAIT_MS = 30_000  # for what comes by itself; a worker on a busy machine takes its time
+WAIT_MS = 60_000  # for what comes by itself; a worker on a busy machine takes its time
 LOUD = ("error", "warning")
 
 
