@@ -122,9 +122,13 @@ def create(connect: Connect, name: str, file: Path, as_json: bool) -> None:
     if problems := connect.problems(config):
         lines = "".join(f"\n  {one.name}: {' '.join(one.errors)}" for one in problems)
         raise ConnectError(f"{file}: Connect refuses these settings:{lines}")
+    had_failed = name in connect.names() and connect.status(name).failed
     connect.put(name, config)
     with Waiting(f"waiting for {name} to run"):
-        found = connect.wait(name, lambda found: found.running, WAIT_S)
+        if had_failed:
+            found = _again(connect, name)
+        else:
+            found = connect.wait(name, lambda found: found.running, WAIT_S)
     _tell(found, f"{name} runs", as_json)
 
 
@@ -166,11 +170,8 @@ def resume(connect: Connect, name: str, as_json: bool) -> None:
 def restart(connect: Connect, name: str, as_json: bool) -> None:
     """Start a connector and all its tasks again."""
     connect.restart(name)
-    # A failed task shows its old failure until the restart has reached it: only what runs in the end counts.
     with Waiting(f"waiting for {name} to run"):
-        found = _settled(connect, name)
-    if found.failed:
-        raise ConnectError(f"{name} failed again: {found.reason or 'it gives no reason'}")
+        found = _again(connect, name)
     _tell(found, f"{name} runs", as_json)
 
 
@@ -196,6 +197,16 @@ def _tell(found: ConnectorStatus, text: str, as_json: bool) -> None:
         terminal.print_json(_plain(found))
     else:
         terminal.done(text)
+
+
+def _again(connect: Connect, name: str) -> ConnectorStatus:
+    """A connector that had failed before: it shows its old failure until its tasks begin anew, so only what runs in the
+    end counts.
+    """
+    found = _settled(connect, name)
+    if found.failed:
+        raise ConnectError(f"{name} failed again: {found.reason or 'it gives no reason'}")
+    return found
 
 
 def _settled(connect: Connect, name: str) -> ConnectorStatus:

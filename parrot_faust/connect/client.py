@@ -17,6 +17,7 @@ from parrot_faust.errors import ConnectError
 
 ANSWER_TIMEOUT_S = 15.0
 POLL_S = 0.2
+MAX_ERROR = 300  # characters; Debezium puts whole statements into its errors, and repeats them in each cause
 
 
 class TaskStatus(msgspec.Struct, frozen=True):
@@ -56,10 +57,19 @@ class ConnectorStatus(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """The first lines of what failed: the error and its causes, without the places in the code."""
+        """The error that failed and its causes, each once and cut where it is long, without the places in the code."""
         traces = [self.connector.trace, *(task.trace for task in self.tasks)]
         lines = [line.strip() for trace in traces for line in trace.splitlines()]
-        return "; ".join(line for line in lines if line and not line.startswith(("at ", "... ")))
+        errors: list[str] = []
+        for line in lines:
+            if line.startswith(("at ", "... ")) or not line:
+                continue
+            if not errors or line.startswith("Caused by:"):
+                errors.append(line)
+            else:
+                errors[-1] += f"; {line}"
+        cut = (error if len(error) <= MAX_ERROR else f"{error[:MAX_ERROR]}..." for error in errors)
+        return "; ".join(dict.fromkeys(cut))
 
     @property
     def _states(self) -> list[str]:

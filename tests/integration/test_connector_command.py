@@ -110,6 +110,9 @@ def test_a_failed_connector_says_why_and_is_no_success(
     for command in (("list",), ("status", name)):
         assert parrot(*command).returncode == 2
     assert "parrot connector restart" in parrot("status", name).stdout
+    file.write_text(json.dumps(config(distribution, name)))
+    mended = parrot("create", name, str(file))
+    assert mended.returncode == 0, mended.stderr  # its old failure is still shown for a while
 
 
 def test_a_connect_that_is_away_is_one_line(parrot: Parrot) -> None:
