@@ -35,4 +35,4 @@ EXPOSE 6066
 # Whether the worker's own server answers: a store that is away is no reason to start a worker again.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=2m --retries=3 \
   CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ.get('PARROT_WEB__PORT', 6066)}/health\", timeout=4)"]
-CMD ["faust", "-A", "parrot_faust", "worker"]
+CMD ["faust", "-q", "-A", "parrot_faust", "worker"]

@@ -54,6 +54,7 @@ class Standing:
         view["app"], view["worker"], view["version"] = parts.settings.app, os.getpid(), __version__
         view["host"], view["port"] = self._host, parts.settings.web.port
         view["topics"] = parts.sources
+        view["traces"] = parts.traces.counts()
         view["held_tables"] = parts.schemas.held()
         view |= parts.windowing.view()
         return view

@@ -13,7 +13,7 @@ from parrot_faust.checkup.findings import Finding, failed, ok, warning
 from parrot_faust.errors import ParrotError
 from parrot_faust.settings import Settings, load
 
-SETTINGS, RULES, STATE = "settings", "rules", "state folder"
+SETTINGS, RULES, STATE, TRACING = "settings", "rules", "state folder", "tracing"
 
 
 def look_at(config: Path | None, connect: str | None) -> Iterator[Finding]:
@@ -27,6 +27,8 @@ def look_at(config: Path | None, connect: str | None) -> Iterator[Finding]:
     rules, finding = _rules(settings)
     yield finding
     yield _state(settings)
+    if settings.tracing.endpoint:
+        yield _tracing(settings)
     yield from _gathered(settings, rules)
     yield asyncio.run(sources.registry(settings))
     yield from sources.connectors(connect)
@@ -62,6 +64,19 @@ def _state(settings: Settings) -> Finding:
     if not os.access(nearest, os.W_OK | os.X_OK):
         return failed(STATE, f"{nearest} can't be written to", "let this user write there, or set `state`")
     return ok(STATE, str(folder))
+
+
+def _tracing(settings: Settings) -> Finding:
+    from parrot_faust.tracing.export import CURE, tried
+
+    try:
+        url, why = tried(settings.tracing)
+    except ParrotError as error:
+        return failed(TRACING, str(error).removesuffix(f": {CURE}"), CURE)
+    if why:
+        cure = "start the collector, or correct `tracing.endpoint`; a worker runs without it, and counts lost traces"
+        return warning(TRACING, f"{url} does not take traces: {why}", cure)
+    return ok(TRACING, f"{settings.tracing.share:.0%} of all batches to {url}")
 
 
 def _gathered(settings: Settings, rules: dict[str, Any]) -> list[Finding]:

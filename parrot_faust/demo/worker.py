@@ -78,7 +78,7 @@ class Worker:
         """Start it."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "faust", "-A", "parrot_faust", "worker", "--loglevel", "info"],
+                [sys.executable, "-m", "faust", "-q", "-A", "parrot_faust", "worker", "--loglevel", "info"],
                 cwd=CHECKOUT,
                 env={**os.environ, **self._environment, "PARROT_CONFIG": str(self.settings)},
                 stdin=subprocess.DEVNULL,

@@ -30,6 +30,8 @@ GATHER_S = 1.0  # how long a request waits for more of them
 TIMEOUT_S = 5.0  # of a request with what the exporter tries again
 SAY_S = 60.0  # how often losses are told
 CLOSE_S, SHUT_S = 2.0, 0.5  # how long a stopping worker waits for what is on the way, and then for the thread
+#: What installs the packages that traces take.
+CURE = "pip install --require-hashes -r requirements/tracing.txt, or parrot-faust[tracing]"
 EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 
 
@@ -75,6 +77,10 @@ class Exporting:
             self._queue.put_nowait(trail)
         except queue.Full:
             self.crowded += 1
+
+    def counts(self) -> dict[str, int]:
+        waiting = self.ended - self.sent - self.refused - self.crowded
+        return {"sent": self.sent, "refused": self.refused, "crowded": self.crowded, "waiting": max(0, waiting)}
 
     def close(self) -> None:
         """Send what waits, for a bounded time, and say what was lost. Blocks: not for the event loop."""
@@ -163,16 +169,28 @@ def traces_of(settings: Tracing, group: str, worker: str, log: logging.Logger) -
     """What the settings ask for. Raise SettingsError when the packages it takes are not there."""
     if not settings.endpoint:
         return OFF
+    url, exporter = _exporter_of(settings)
+    from parrot_faust.tracing.spans import Spans
+
+    return Exporting(Spans(group, worker), exporter, log, endpoint=url, share=settings.share)
+
+
+def tried(settings: Tracing) -> tuple[str, str]:
+    """The address that traces go to, and why it does not take them: nothing is sent but a request without any. Raise
+    SettingsError when the packages it takes are not there.
+    """
+    url, exporter = _exporter_of(settings)
+    with _Why() as why:
+        result = exporter.export([])
+    exporter.shutdown()  # type: ignore[no-untyped-call]
+    return url, "" if result.name == "SUCCESS" else why.text
+
+
+def _exporter_of(settings: Tracing) -> tuple[str, OTLPSpanExporter]:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-        from parrot_faust.tracing.spans import Spans
     except ImportError as error:
-        raise SettingsError(
-            f"tracing.endpoint needs packages that are not installed ({error}): "
-            "pip install --require-hashes -r requirements/tracing.txt, or parrot-faust[tracing]"
-        ) from None
+        raise SettingsError(f"tracing.endpoint needs packages that are not installed ({error}): {CURE}") from None
     address = urlsplit(settings.endpoint)
     url = address._replace(path="/v1/traces").geturl() if address.path in ("", "/") else settings.endpoint
-    exporter = OTLPSpanExporter(endpoint=url, timeout=TIMEOUT_S)
-    return Exporting(Spans(group, worker), exporter, log, endpoint=url, share=settings.share)
+    return url, OTLPSpanExporter(endpoint=url, timeout=TIMEOUT_S)

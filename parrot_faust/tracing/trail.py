@@ -87,6 +87,9 @@ class Traces(Protocol):
     def end(self, trail: Trail | None, error: str = "") -> None:
         """The batch is settled, or will not be because of `error`."""
 
+    def counts(self) -> dict[str, int]:
+        """Batches that were traced, by what became of their spans so far; nothing when off."""
+
     def close(self) -> None:
         """Let go of what waits, after a bounded time. Blocks."""
 
@@ -96,6 +99,9 @@ class _Off:
         return None
 
     def end(self, trail: Trail | None, error: str = "") -> None: ...
+    def counts(self) -> dict[str, int]:
+        return {}
+
     def close(self) -> None: ...
 
 

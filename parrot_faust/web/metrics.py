@@ -23,6 +23,10 @@ Sample = tuple[tuple[str, ...], Any]
 OUTCOMES = ("forwarded", "quarantined", "dropped", "dead_lettered", "warned", "mended", "skipped", "tombstones")
 
 
+#: What the spans of a traced batch may come to.
+OUTCOMES_OF_TRACES = ("sent", "refused", "crowded")
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """A metric: `read` finds its samples in a snapshot. A counter's name has its `_total` in the output."""
@@ -102,6 +106,10 @@ def _windows(name: str) -> Callable[[dict[str, Any]], Iterator[Sample]]:
     return lambda view: (
         ((one["table"], one["rule"], one["version"]), one[name]) for one in view.get("windows", {}).get("counts", ())
     )
+
+
+def _traces(view: dict[str, Any]) -> Iterator[Sample]:
+    return (((name,), count) for name, count in view.get("traces", {}).items() if name in OUTCOMES_OF_TRACES)
 
 
 def _schema_changes(view: dict[str, Any]) -> Iterator[Sample]:
@@ -209,6 +217,13 @@ METERS = (
         "The greatest lateness of the event loop by the worker's own doing.",
         (),
         lambda view: [((), view["loop_lag_ms"]["own"] / 1e3)],
+    ),
+    Meter(
+        "parrot_traced_batches",
+        "counter",
+        "Traced batches: the collector has them (sent), did not take them (refused), too many waited (crowded).",
+        ("outcome",),
+        _traces,
     ),
     Meter(
         "parrot_worker_info",

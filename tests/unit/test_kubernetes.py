@@ -244,7 +244,7 @@ def test_the_image_is_made_of_files_that_are_there_and_pinned_ones() -> None:
     assert all((ROOT / name).exists() for name in copied)
     let_in = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(let_in) == set(copied)
-    assert re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE) == ['["faust", "-A", "parrot_faust", "worker"]']
+    assert re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE) == ['["faust", "-q", "-A", "parrot_faust", "worker"]']
     assert DOCKERFILE.count("--require-hashes") == 2
 
 

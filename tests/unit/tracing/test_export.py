@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from collectors import Collector, collector
+from collectors import Collector, attributes, collector
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from parrot_faust import __version__
+from parrot_faust.checkup import Finding, Outcome, rounds
 from parrot_faust.errors import SettingsError
-from parrot_faust.settings import Tracing
+from parrot_faust.settings import Settings, Sinks, Source, Tracing
 from parrot_faust.tracing import OFF
 from parrot_faust.tracing import export as module
-from parrot_faust.tracing.export import EXPORTER, QUEUE, Exporting, traces_of
+from parrot_faust.tracing.export import CURE, EXPORTER, QUEUE, Exporting, traces_of, tried
 from parrot_faust.tracing.spans import Spans
 
 LOG = logging.getLogger("tests.traces")
@@ -50,15 +51,6 @@ def exporting(url: str, **settings: Any) -> Exporting:
     made = traces_of(Tracing(endpoint=url, **settings), "shop", "host/1/2", LOG)
     assert isinstance(made, Exporting)
     return made
-
-
-def attributes(span: Span) -> dict[str, Any]:
-    return {
-        each.key: [value.string_value for value in each.value.array_value.values]
-        if each.value.HasField("array_value")
-        else getattr(each.value, each.value.WhichOneof("value") or "")
-        for each in span.attributes
-    }
 
 
 def eventually(check: Callable[[], Any]) -> None:
@@ -263,3 +255,52 @@ def test_missing_packages_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
         traces_of(Tracing(endpoint="http://127.0.0.1:4318"), "shop", "w", LOG)
     assert "\n" not in str(caught.value)
     assert "requirements/tracing.txt" in str(caught.value)
+
+
+# -- looked at before a worker begins --------------------------------------------------------------------------------
+
+
+def finding(endpoint: str, share: float = 1.0) -> Finding:
+    return rounds._tracing(
+        Settings(app="a", source=Source(topics="t"), sinks=Sinks(), tracing=Tracing(endpoint=endpoint, share=share))
+    )
+
+
+def test_a_check_says_whether_the_collector_takes_traces_and_sends_none(there: Collector) -> None:
+    found = finding(there.url, share=0.25)
+    assert (found.outcome, found.text) == (Outcome.OK, f"25% of all batches to {there.url}/v1/traces")
+    assert (there.paths, there.spans) == (["/v1/traces"], [])
+    there.status = 401
+    found = finding(there.url)
+    assert found.outcome is Outcome.WARNING
+    assert f"{there.url}/v1/traces does not take traces: " in found.text
+    assert "401" in found.text
+    assert "a worker runs without it" in found.cure
+
+
+def test_a_check_names_missing_packages_and_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, EXPORTER, None)
+    found = finding("http://127.0.0.1:4318")
+    assert (found.outcome, found.cure) == (Outcome.FAILED, CURE)
+    assert "needs packages that are not installed" in found.text
+    assert CURE not in found.text
+
+
+def test_nobody_listening_is_found_out_within_a_check_s_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
+    with collector() as gone:
+        pass
+    _, why = tried(Tracing(endpoint=gone.url))
+    assert why
+
+
+def test_what_became_of_traced_batches_is_counted(there: Collector) -> None:
+    traces = exporting(there.url)
+    assert traces.counts() == {"sent": 0, "refused": 0, "crowded": 0, "waiting": 0}
+    traces.end(traces.begin("changes", RUN))
+    eventually(lambda: traces.counts() == {"sent": 1, "refused": 0, "crowded": 0, "waiting": 0})
+    there.status = 400
+    traces.end(traces.begin("changes", RUN))
+    eventually(lambda: traces.counts() == {"sent": 1, "refused": 1, "crowded": 0, "waiting": 0})
+    traces.close()
+    assert OFF.counts() == {}

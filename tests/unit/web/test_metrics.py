@@ -36,6 +36,7 @@ def view() -> dict[str, Any]:
     stats.schema_change(TABLE, "AddColumn", "", "note string", 0.0)
     stats.schema_change(TABLE, "AddColumn", "kudu", "note string", 0.2)
     snapshot = stats.snapshot() | {"app": "unit", "version": "1.2", "loop_lag_ms": {"max": 40.0, "own": 9.0}}
+    snapshot["traces"] = {"sent": 90, "refused": 4, "crowded": 0, "waiting": 7}
     snapshot["sinks"]["kudu"] |= {"lag_chunks": 7, "paused_ms": 5}
     windows = WindowStats()
     for success in (True, False):
@@ -93,6 +94,8 @@ def test_samples_are_what_was_counted(families: dict[str, Metric]) -> None:
     assert value(families, "parrot_agent_seconds", "_total", agent="changes", step="decode") == 0.02
     assert value(families, "parrot_event_loop_lag_seconds") == 0.009
     assert value(families, "parrot_schema_changes", "_total", where="kudu") == 1
+    traced = [value(families, "parrot_traced_batches", "_total", outcome=one) for one in ("sent", "refused", "crowded")]
+    assert traced == [90, 4, 0]
     assert value(families, "parrot_worker_info", app="unit", version="1.2") == 1
 
 

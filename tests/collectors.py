@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
@@ -17,6 +18,7 @@ class Collector:
     def __init__(self) -> None:
         self.status = 200
         self.paths: list[str] = []
+        self.bodies: list[bytes] = []
         self.resources: list[ResourceSpans] = []
         self.url = ""
 
@@ -30,9 +32,20 @@ class Collector:
 
     def take(self, path: str, body: bytes) -> int:
         self.paths.append(path)
+        self.bodies.append(body)
         if self.status == 200:
             self.resources += ExportTraceServiceRequest.FromString(body).resource_spans
         return self.status
+
+
+def attributes(span: Span) -> dict[str, Any]:
+    """The attributes of a span as plain values."""
+    return {
+        each.key: [value.string_value for value in each.value.array_value.values]
+        if each.value.HasField("array_value")
+        else getattr(each.value, each.value.WhichOneof("value") or "")
+        for each in span.attributes
+    }
 
 
 @contextmanager
