@@ -15,9 +15,10 @@ import msgspec
 from aiokafka.errors import KafkaError
 from faust.exceptions import FaustError
 
-from models import Pause, Steer
+from models import Fate, Pause, Resolution, Steer
 from parrot_faust.errors import BrokerUnavailable, LetterError, ParrotError
 from parrot_faust.letters.box import Box
+from parrot_faust.letters.kept import Kept
 from parrot_faust.letters.planning import plan
 from parrot_faust.letters.sending import requests
 from parrot_faust.schema.history import SchemaSeen
@@ -49,6 +50,7 @@ class Acting:
             "approve": self._verdict,
             "reject": self._verdict,
             "redrive": self._redrive,
+            "discard": self._discard,
             "pause": self._pause,
             "resume": self._pause,
             "restart": self._steer,
@@ -119,15 +121,10 @@ class Acting:
         return f"{sink} {_STEERED[word]}, in every worker" if not workers else f"{sink} {_STEERED[word]}"
 
     async def _redrive(self, _: str, fields: Mapping[str, str], __: str) -> str:
-        table, reason = fields.get("table", ""), fields.get("reason", "")
-        box = Box(self._parts.settings, self._parts.observing.letters_reader)
+        box = self._box()
         letters, quarantined = await box.letters(), await box.letters(quarantine=True)
         held = [kept for kept in (*letters, *quarantined) if not kept.standing.closed]
-        chosen = [
-            kept for kept in letters if kept.standing.open and (kept.letter.topic, kept.reason) == (table, reason)
-        ]
-        if not chosen:
-            raise LetterError(f"no dead letter of {table!r} with reason {reason!r} is open")
+        chosen = _open(letters, fields)
         request = uuid4().hex
         made = await plan(box, chosen, held, request, lambda *_: None)
         if made.decided:
@@ -135,4 +132,30 @@ class Acting:
         if made.asked:
             await box.ask(list(requests(request, made.asked)))
         decided = f"; {len(made.decided):,} need not be, or can't" if made.decided else ""
-        return f"{len(made.asked):,} letters are to be sent again{decided}. This page shows what became of them"
+        self._parts.observing.letters_acted_on()
+        return (
+            f"{len(made.asked):,} letters are to be sent again{decided}. The page of errors shows what became of them"
+        )
+
+    async def _discard(self, _: str, fields: Mapping[str, str], __: str) -> str:
+        """Close letters with nothing done about them, when they are as many as were shown."""
+        box = self._box()
+        chosen = _open(await box.letters(), fields)
+        if fields.get("letters", "") != str(len(chosen)):
+            raise LetterError(f"{len(chosen):,} letters are open, which are not those that were shown: look again")
+        request = uuid4().hex
+        await box.write([Resolution(kept.filing.place, Fate.DISCARDED, request) for kept in chosen])
+        self._parts.observing.letters_acted_on()
+        return f"{len(chosen):,} letters are thrown away: they stay in their topic, and nothing is done about them"
+
+    def _box(self) -> Box:
+        return Box(self._parts.settings, self._parts.observing.letters_reader)
+
+
+def _open(letters: list[Kept], fields: Mapping[str, str]) -> list[Kept]:
+    """Those of a table and reason that are open. Raise LetterError when there are none."""
+    table, reason = fields.get("table", ""), fields.get("reason", "")
+    chosen = [kept for kept in letters if kept.standing.open and (kept.letter.topic, kept.reason) == (table, reason)]
+    if not chosen:
+        raise LetterError(f"no dead letter of {table!r} with reason {reason!r} is open")
+    return chosen

@@ -38,6 +38,8 @@ log = logging.getLogger("parrot")
 VERIFIED_FRESH_S = 10.0
 LETTERS_FRESH_S = 3.0
 GROUPS_FRESH_S = 10.0  # all letters are read for it
+ACTED_FRESH_S, ACTED_S = 1.0, 30.0  # but after an action, for so long
+_LETTERS = "dead letters"
 TRACE_FRESH_S = 15.0
 TRACE_PATIENCE_S = 120.0  # others may have asked before
 LETTERS_SHOWN = 10
@@ -158,8 +160,12 @@ class Observing:
     async def groups(self) -> tuple[list[dict[str, Any]] | None, str]:
         """The dead letters that are open, by reason; None until they were read once."""
         groups: list[dict[str, Any]] | None
-        groups, unread = await self.lookups.get("dead letters", self._groups, GROUPS_FRESH_S)
+        groups, unread = await self.lookups.get(_LETTERS, self._groups, GROUPS_FRESH_S)
         return groups, unread
+
+    def letters_acted_on(self) -> None:
+        """Somebody has done something about dead letters, and wants to see what comes of it."""
+        self.lookups.hurry(_LETTERS, ACTED_FRESH_S, ACTED_S)
 
     async def _groups(self) -> list[dict[str, Any]]:
         letters = await Box(self._parts.settings, self.letters_reader).letters()

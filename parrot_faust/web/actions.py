@@ -22,7 +22,10 @@ SESSION_S = 8 * 3600  # a working day
 HEADER = "X-Parrot-Token"
 
 #: The actions, and the page that each belongs to, empty for the page of the table, or the first one for a sink.
-ACTIONS = {"approve": "/schema", "reject": "/schema", "redrive": "/errors", "pause": "", "resume": "", "restart": ""}
+ACTIONS = {
+    "approve": "/schema", "reject": "/schema", "redrive": "/errors", "discard": "/errors",
+    "pause": "", "resume": "", "restart": "",
+}  # fmt: skip
 _OWN = re.compile(r"/|/schema|/errors|/tables/[^/\\?#]+")
 
 
@@ -163,6 +166,11 @@ def button(action: str, label: str, fields: Mapping[str, str]) -> str:
         f'<input type="hidden" name="{text(name)}" value="{text(value)}">' for name, value in fields.items()
     )
     return f'<form method="post" action="/actions/{action}">{hidden}<button>{text(label)}</button></form>'
+
+
+def careful(label: str, does: str) -> str:
+    """A button that is only there once somebody has opened its lid."""
+    return f"<details><summary>{text(label)}</summary>{does}</details>"
 
 
 def sign_in_link(back: str, what: str = "do it here") -> str:

@@ -32,6 +32,7 @@ class Lookups:
     def __init__(self, log: Any, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log, self._monotonic = log, monotonic
         self._entries: OrderedDict[Any, _Entry] = OrderedDict()
+        self._hurried: dict[Any, tuple[float, float]] = {}
 
     async def get(
         self,
@@ -45,6 +46,9 @@ class Lookups:
 
         It is asked again when what is known is older than `fresh_s`; only the first answer is waited for, and not long.
         """
+        hurry_s, until = self._hurried.get(key, (fresh_s, 0.0))
+        if self._monotonic() < until:
+            fresh_s = min(fresh_s, hurry_s)
         entry = self._entries.setdefault(key, _Entry())
         self._entries.move_to_end(key)
         while len(self._entries) > KEPT:
@@ -56,6 +60,10 @@ class Lookups:
         if entry.task is not None and entry.at == float("-inf"):
             await asyncio.wait({entry.task}, timeout=wait_s)
         return entry.value, entry.error
+
+    def hurry(self, key: Any, fresh_s: float, for_s: float) -> None:
+        """Let what is known of `key` be no older than `fresh_s` for a while: somebody has done something about it."""
+        self._hurried[key] = fresh_s, self._monotonic() + for_s
 
     async def _load(self, key: Any, entry: _Entry, load: Callable[[], Awaitable[Any]], patience_s: float) -> None:
         try:

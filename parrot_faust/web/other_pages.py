@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from parrot_faust.web import judging
-from parrot_faust.web.actions import button, sign_in_link
+from parrot_faust.web.actions import button, careful, sign_in_link
 from parrot_faust.web.fleet import Fleet
 from parrot_faust.web.markup import command, listed, mark, number, page, rate, span, table_link, text, with_rest
 from parrot_faust.web.overview import common
@@ -98,11 +98,7 @@ def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
             command(
                 f"parrot deadletters replay --topic {shlex.quote(each['topic'])} --reason {each['reason']} --dry-run"
             )
-            + (
-                button("redrive", "send again", {"table": each["topic"], "reason": each["reason"]})
-                if may_act
-                else "<br>" + sign_in_link("/errors")
-            ),
+            + (_seen_to(each, view["groups"]) if may_act else "<br>" + sign_in_link("/errors")),
         ]
         for each in view["groups"] or ()
     ]
@@ -114,6 +110,20 @@ def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
 {listed(view, "groups", headers, rows, empty, (0, 1, 2, 3, 7))}
 <p class="about">What each reason means and what to do is in docs/errors.md.</p></section>"""
     return page("Errors", "/errors", dict(view), parts)
+
+
+def _seen_to(group: Mapping[str, Any], groups: list[dict[str, Any]]) -> str:
+    """What can be done about all open letters of a table and reason."""
+    which = {"table": group["topic"], "reason": group["reason"]}
+    count = sum(
+        each["count"]
+        for each in groups
+        if (each["topic"], each["reason"]) == (group["topic"], group["reason"]) and each["state"] != "forwarded"
+    )
+    if not count:
+        return ""  # all of them are on their way
+    sure = button("discard", f"throw away {count:,}", which | {"letters": str(count)})
+    return f'<div class="acts">{button("redrive", "send again", which)}{careful("discard …", sure)}</div>'
 
 
 # -- agents ----------------------------------------------------------------------------------------------------------

@@ -14,9 +14,8 @@ from visiting import Visitor
 Visit = Callable[..., Visitor]
 #: What can be used: its kind, where it leads or what it sends, and what is written on it.
 NAME = """element => [element.tagName, element.getAttribute('href') ?? '', element.getAttribute('name') ?? '',
-  element.matches('a, button') ? element.innerText : element.matches('.wide') ? element.innerText.split('\\n')[0] : ''
-  ].join(' ').trim()"""
-USABLE = "a[href], button, input:not([type=hidden]), .wide"
+  element.matches('a, button, summary, .wide') ? element.innerText.split('\\n')[0] : ''].join(' ').trim()"""
+USABLE = ":is(a[href], button, input:not([type=hidden]), summary, .wide):not(details:not([open]) > *:not(summary) *)"
 SHOWN = """() => {
   const style = getComputedStyle(document.activeElement);
   return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;

@@ -1,12 +1,12 @@
 // Takes over only the parts that have changed, so that a table keeps its place; one with selected text stays as it is,
-// as one in which something is being typed, and the keyboard's focus stays on the same link or button.
+// as one in which something is being typed or a lid is open, and the keyboard's focus stays on the same link or button.
 const title = document.title;
 function parts(main) {
   return [...main.querySelectorAll('main > header, main > section')];
 }
 function busy(part) {
   const chosen = getSelection(), active = document.activeElement;
-  return (!chosen.isCollapsed && part.contains(chosen.anchorNode)) || (part.contains(active) && active.matches('input'));
+  return part.querySelector('details[open]') !== null || (!chosen.isCollapsed && part.contains(chosen.anchorNode)) || (part.contains(active) && active.matches('input'));
 }
 // What tells one link, button or table of a part from the others, whatever is written on it.
 function purpose(element) {
@@ -19,7 +19,7 @@ function swap(part, fresh) {
   part.replaceWith(fresh);
   fresh.querySelectorAll('.wide').forEach((table, index) => table.scrollTo(left[index] ?? 0, 0));
   if (sought === null) return;
-  const found = [...fresh.querySelectorAll('a, button, .wide')];
+  const found = [...fresh.querySelectorAll('a, button, summary, .wide')];
   (found.find(each => purpose(each) === sought) ?? found[0])?.focus({preventScroll: true});
 }
 function take(fresh) {

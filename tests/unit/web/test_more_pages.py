@@ -216,6 +216,39 @@ async def test_a_page_does_not_wait_for_what_is_slow_and_shows_it_later() -> Non
     await lookups.close()
 
 
+async def test_what_somebody_has_acted_on_is_read_again_soon_and_for_a_while() -> None:
+    now = [100.0]
+    lookups, read = Lookups(logging.getLogger("unit"), lambda: now[0]), []
+
+    async def load() -> int:
+        read.append(now[0])
+        return len(read)
+
+    async def look(at: float) -> None:
+        now[0] = at
+        await lookups.get("x", load, 10.0, wait_s=10)
+        await asyncio.gather(*(entry.task for entry in lookups._entries.values() if entry.task))
+
+    await look(100)
+    lookups.hurry("x", 1.0, 5.0)
+    for at in (100.5, 101, 102, 106, 107, 112):
+        await look(at)
+    assert read == [100, 101, 102, 112]
+    await lookups.close()
+
+
+def test_letters_are_thrown_away_by_how_many_were_shown(world: World) -> None:
+    group = {"topic": "t", "reason": "x", "stage": "write", "sink": "kudu", "first_ms": 1, "last_ms": 1}
+    groups = [
+        group | {"state": state, "count": count} for state, count in (("open", 3), ("failed", 2), ("forwarded", 9))
+    ]
+    made = other_pages.errors(world.fleet.view(), world.fleet, world.known, groups, "")
+    fields = [each for tag, each in Page(other_pages.errors_html(made, may_act=True)).elements if tag == "input"]
+    assert {each["value"] for each in fields if each["name"] == "letters"} == {"5"}
+    made = other_pages.errors(world.fleet.view(), world.fleet, world.known, groups[2:], "")
+    assert "<button" not in other_pages.errors_html(made, may_act=True), "what is on its way is left alone"
+
+
 async def test_what_can_t_be_read_is_said_and_the_last_answer_stays() -> None:
     lookups = Lookups(logging.getLogger("unit"))
 
