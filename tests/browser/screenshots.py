@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "integration"))
+
 from chromium import chromium
 from outlines import FILE, IMAGES, outline, written
 from pictures import PICTURES, taken, visitor

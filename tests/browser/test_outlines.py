@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import screenshots
 from outlines import FILE, IMAGES, NOTHING, outline, read, same, written
 from pictures import PICTURES, Picture
 from visiting import Visitor
@@ -31,6 +35,13 @@ def test_every_picture_is_there_and_none_is_left_over() -> None:
     named = {each.name for each in PICTURES}
     assert {path.stem for path in IMAGES.glob("*.png")} == named == set(KEPT)
     assert sum(path.stat().st_size for path in IMAGES.iterdir()) < 2_000_000
+
+
+def test_the_command_that_makes_them_starts() -> None:
+    """By itself, without what pytest has found for the tests."""
+    command = [sys.executable, str(Path(screenshots.__file__)), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_outline_is_read_as_it_was_written() -> None:
