@@ -57,7 +57,13 @@ def _sources(settings: Settings, topics: Mapping[str, int], rules: Mapping[str, 
     found = source_topics(settings, Names(settings.app), topics)
     if not found:
         text = f"no topic matches {settings.source.topics}"
-        return [warning(SOURCES, text, "see whether the connector runs (parrot connector list), and source.topics")]
+        return [
+            warning(
+                SOURCES,
+                text,
+                "see whether the connector runs (parrot connector list) and what it logs, and source.topics",
+            )
+        ]
     findings = [ok(SOURCES, f"{len(found)}: {_some(found)}")]
     for what, names in (("rules", list(rules)), ("settings", list(settings.tables))):
         if strays := sorted(set(names) - set(found)):

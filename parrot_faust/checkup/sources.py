@@ -71,6 +71,9 @@ def database(connection: dict[str, Any] | None, slot: str) -> Iterator[Finding]:
                 " - extract(epoch from %s::timestamptz)::float8",
                 (_now(),),
             ).fetchone() or ("", 0.0)
+            may = opened.execute(
+                "select rolreplication or rolsuper from pg_roles where rolname = current_user"
+            ).fetchone()
             slots = dict(opened.execute("select slot_name, active from pg_replication_slots").fetchall())
     except psycopg.Error as error:
         why = " ".join(str(error).split()).replace(str(connection.get("password") or "\0"), "***")
@@ -79,6 +82,10 @@ def database(connection: dict[str, Any] | None, slot: str) -> Iterator[Finding]:
     if level != "logical":
         cure = "set wal_level = logical in postgresql.conf and start PostgreSQL again"
         yield failed(DATABASE, f"its wal_level is {level}: nothing can be captured", cure)
+    elif slot and not slots.get(slot) and not (may and may[0]):
+        # Where the slot is read, another user captures: this one compares, and need not replicate.
+        text = f"nobody reads the replication slot {slot}, and the user {connection['user']} may not replicate"
+        yield failed(DATABASE, text, "let who may do it run what `parrot init` shows, then start the connector")
     elif slot and slot not in slots:
         cure = "correct source.database.slot, or start the connector, which makes its slot"
         yield failed(DATABASE, f"it has no replication slot {slot}", cure)

@@ -157,11 +157,16 @@ def test_what_stands_in_the_way_is_said_with_its_cure(library: Library) -> None:
         try:
             database.execute(sql.SQL("grant usage on schema lending to {}").format(sql.Identifier(reader)))
             begun = library.init("--postgres", library.url(reader, "plain"))
+            library.password = "plain"
+            checked = library.parrot("check", "--config", str(library.folder / "parrot.yaml"), "--json")
         finally:
             database.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(reader)))
     assert begun.returncode == 2, begun.stderr
     assert f'alter role "{reader}" replication' in begun.stdout
     assert f'grant select on "lending"."books_{library.name}"' in begun.stdout
+    (found,) = (one for one in json.loads(checked.stdout) if one["subject"] == "source database")
+    assert found["outcome"] == "failed"
+    assert "may not replicate" in found["text"]
     assert not (library.folder / "connector.json").exists()  # without a list it would capture every table
 
 
