@@ -178,11 +178,18 @@ def show(report: Report, console: Console) -> None:
             MARKS[result.verdict],
         )
     console.print(table)
+    for pause in report.paused:
+        console.print(
+            f"[yellow]{escape(pause.what)} is paused since {pause.since}: {escape(pause.reason)}; what was committed "
+            f"since then waits, and differs or is in flight. `{escape(pause.command)}` lets it go on[/]"
+        )
     for row in report.differences[:SHOWN]:
         show_row(row, console)
     if (unshown := len(report.differences) - SHOWN) > 0:
         console.print(f"[dim]and {unshown:,} more rows, which --json lists[/]", highlight=False)
     for result in report.tables:
+        if result.aged_out:
+            console.print(f"{result.table}: {result.aged_out:,} rows are aged out of Kudu ({escape(result.aging)})")
         if result.undecided:
             console.print(f"[yellow]{escape(f'{result.table}: {result.undecided}')}[/]", highlight=False)
         if result.unexamined:

@@ -25,6 +25,11 @@ def differing_buckets(source: Sequence[int], stores: Iterable[Sequence[int]]) ->
     return sorted(found)
 
 
+def as_kept(sums: Sequence[int], source: Sequence[int]) -> list[int]:
+    """A store's sums of old rows, with those of the source where it has none left."""
+    return [own or theirs for own, theirs in zip(sums, source, strict=True)]
+
+
 def groups(buckets: Sequence[int], all_sums: Sequence[Sequence[int]], limit: int) -> Iterator[list[int]]:
     """Buckets together that hold at most about `limit` rows in each store; a fuller one comes alone."""
     group: list[int] = []

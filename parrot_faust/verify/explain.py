@@ -68,15 +68,21 @@ def explained(
     held: Sequence[Held],
     ruled: Ruled | None,
     uncaptured: frozenset[str],
+    aged: str = "",
 ) -> RowDifference:
     """The difference with a reason for every store where there is one.
 
     `held` are the key's last records if they were held back, `ruled` says what the rules do with the source's row,
-    `uncaptured` the source's columns that no change has carried yet.
+    `uncaptured` the source's columns that no change has carried yet, `aged` why Kudu keeps the row no longer, if so.
     """
     return msgspec.structs.replace(
         difference,
-        stores=tuple(_store(store, difference, held, ruled, uncaptured) for store in difference.stores),
+        stores=tuple(
+            msgspec.structs.replace(store, reason=Reason.AGED_OUT, detail=aged)
+            if aged and store.store == "kudu" and store.kind is How.MISSING
+            else _store(store, difference, held, ruled, uncaptured)
+            for store in difference.stores
+        ),
     )
 
 

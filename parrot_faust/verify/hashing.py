@@ -9,7 +9,7 @@ above: it does not depend on the order in which rows come, and equal rows do not
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -55,6 +55,16 @@ def add(sums: list[int], batch: Batch) -> None:
     for key, row in zip(*batch, strict=True):
         name = encode(key)
         sums[crc(name) & mask] += number(digest(name + encode(row), digest_size=DIGEST_BYTES).digest(), "little") + _ONE
+
+
+def split(batch: Batch, old: Callable[[Sequence[Any]], bool]) -> tuple[Batch, Batch]:
+    """The rows whose keys are not old, and those whose are."""
+    parts: tuple[Any, Any] = (([], []), ([], []))
+    for key, row in zip(*batch, strict=True):
+        keys, rows = parts[old(key)]
+        keys.append(key)
+        rows.append(row)
+    return parts
 
 
 def count_of(total: int) -> int:

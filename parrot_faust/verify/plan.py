@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -84,12 +84,26 @@ class Skipped(msgspec.Struct, frozen=True):
     store: str = ""
 
 
+class Aging(msgspec.Struct, frozen=True):
+    """Rows that Kudu keeps no longer: those of which the key's part at `place` is below `before`. `told` says which."""
+
+    place: int
+    before: int
+    told: str
+
+    def has(self, key: Sequence[Any]) -> bool:
+        """Whether a row of this key is among them. What is no key of the table is not."""
+        value = key[self.place] if self.place < len(key) else None
+        return type(value) is int and value < self.before
+
+
 class TablePlan(msgspec.Struct, frozen=True):
     """A table to compare: its topic, its place in the source, its columns with the key first, its names in the stores.
 
     `rows` and `width` (bytes a row) are the source's own estimates. `columns` begins with the `keys` key columns, in
     key order. In HBase a column is in `family` unless `families` names another one for it; `row_key` and `salt` are the
-    form of its row keys there. `places` say by store where its columns lie, if not under their own names.
+    form of its row keys there. `places` say by store where its columns lie, if not under their own names,
+    `aging` which rows are in Kudu no longer.
     """
 
     topic: str
@@ -105,6 +119,11 @@ class TablePlan(msgspec.Struct, frozen=True):
     row_key: str = "text"
     salt: int = 1
     places: dict[str, Places] = {}
+    aging: Aging | None = None
+
+    def aged(self, key: Sequence[Any]) -> bool:
+        """Whether Kudu keeps a row of this key no longer."""
+        return self.aging is not None and self.aging.has(key)
 
     def batch(self, rows: int, size: int) -> int:
         """How many rows to read at once: at most `rows`, and about `size` bytes."""

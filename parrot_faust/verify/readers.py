@@ -64,7 +64,7 @@ class Reader:
         return answer
 
     def sums(self, plan: TablePlan, scope: Scope, buckets: int, progress: Progress) -> list[int]:
-        """The sums of all rows in scope."""
+        """The sums of all rows in scope; after them those of rows that are too old for Kudu, if any may be."""
         answer: list[int] = self._ask("sums", plan, scope, buckets, progress=progress)
         return answer
 
@@ -164,11 +164,17 @@ def _unlike(store: Store, _pipe: Connection, plan: TablePlan) -> dict[str, str]:
 
 def _sums(store: Store, pipe: Connection, plan: TablePlan, scope: Scope, buckets: int) -> list[int]:
     found, counter = [0] * buckets, _Counter(pipe)
+    old = [0] * (buckets if plan.aging is not None else 0)
     for batch in store.scan(plan, scope):
-        hashing.add(found, batch)
+        if plan.aging is None:
+            hashing.add(found, batch)
+        else:
+            fresh, aged = hashing.split(batch, plan.aging.has)
+            hashing.add(found, fresh)
+            hashing.add(old, aged)
         counter.add(batch)
     counter.tell()
-    return found
+    return found + old
 
 
 def _digests(

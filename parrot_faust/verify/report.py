@@ -33,6 +33,7 @@ class Reason(StrEnum):
     DEAD_LETTER = "dead letter"
     SCHEMA_HELD = "schema change held"
     OLDER_COLUMN = "in an older column"
+    AGED_OUT = "aged out"
     UNEXPLAINED = "unexplained"
 
 
@@ -79,7 +80,8 @@ class TableResult(msgspec.Struct, frozen=True):
     """One table. `rows` counts what was read of each store. `in_flight` rows kept changing, or could not be held
     against the stores because the pipeline did not pass the source's position in time (`undecided` says what was
     missing); they count neither as equal nor as different. `unexamined` buckets of key hashes differed and were not
-    looked into, because the rows found before were enough.
+    looked into, because the rows found before were enough. `aged_out` rows of the source are too old for Kudu, which
+    has dropped their ranges (`aging` says which are); they are no differences.
     """
 
     table: str
@@ -92,13 +94,25 @@ class TableResult(msgspec.Struct, frozen=True):
     unexamined: int = 0
     undecided: str = ""
     reasons: dict[str, int] = {}
+    aged_out: int = 0
+    aging: str = ""
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """A sink or a table that waits, so that what differs may come of that. `command` lets it go on."""
+
+    what: str
+    since: str
+    reason: str
+    command: str
 
 
 class Report(msgspec.Struct, frozen=True):
     """All of it. `seconds` is the whole time, `rows_per_second` source rows compared a second while scanning.
 
     `repaired` counts rows that were sent again and are right now, `not_repaired` says why others could not be sent; the
-    tables and differences are those after it.
+    tables and differences are those after it. `paused` says which of their sinks, and which of
+    themselves, waited meanwhile.
     """
 
     verdict: Verdict
@@ -113,6 +127,7 @@ class Report(msgspec.Struct, frozen=True):
     not_repaired: tuple[str, ...] = ()
     since: str | None = None
     sample: float | None = None
+    paused: tuple[Paused, ...] = ()
 
 
 def strongest(verdicts: list[Verdict]) -> Verdict:

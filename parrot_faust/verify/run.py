@@ -18,17 +18,19 @@ from parrot_faust.names import Names
 from parrot_faust.schema.history import SchemaHistory, history_of
 from parrot_faust.settings import Settings
 from parrot_faust.verify import catalogue
+from parrot_faust.verify.aging import aging
 from parrot_faust.verify.broker import Broker, Found
 from parrot_faust.verify.differences import Key, row_difference
 from parrot_faust.verify.explain import explained, ruler, uncaptured
 from parrot_faust.verify.hbase import HBase
 from parrot_faust.verify.held import Held, Keys, held_of
 from parrot_faust.verify.kudu import Kudu
+from parrot_faust.verify.pauses import paused
 from parrot_faust.verify.plan import Skipped, TablePlan
 from parrot_faust.verify.postgres import Source
 from parrot_faust.verify.readers import Reader
 from parrot_faust.verify.repair import Repair, RepairRefused
-from parrot_faust.verify.report import Report, RowDifference, TableResult, Verdict, strongest
+from parrot_faust.verify.report import Reason, Report, RowDifference, TableResult, Verdict, strongest
 from parrot_faust.verify.scanning import SOURCE, Candidates, candidates
 from parrot_faust.verify.scope import Scope, since_value
 from parrot_faust.verify.settling import Explained, Settled, reasoned, settle
@@ -160,6 +162,7 @@ class Verification:
             not_repaired=tuple(problems),
             sample=options.sample,
             since=options.since,
+            paused=paused(self._settings.app, self._broker, plans, time.time()),
         )
         self._publish(report)
         return report
@@ -264,8 +267,14 @@ class Verification:
                 skipped.append(Skipped(plan.topic, "", f"its key column {keys[0]}: {unlike[keys[0]]}"))
                 continue
             skipped += [Skipped(plan.topic, name, text) for name, text in unlike.items()]
-            plans.append(plan.without(unlike))
+            plans.append(self._with_aging(plan.without(unlike)))
         return plans, skipped
+
+    def _with_aging(self, plan: TablePlan) -> TablePlan:
+        """The plan with which rows Kudu keeps no longer, as of now."""
+        kudu = self._settings.kudu_table(plan.topic) if "kudu" in plan.targets else None
+        found = aging(kudu.range, plan.key, datetime.now(UTC)) if kudu is not None else None
+        return msgspec.structs.replace(plan, aging=found)
 
     def _shapes(self) -> dict[str, TableSchema]:
         """The latest captured shape of every table."""
@@ -326,6 +335,7 @@ class Verification:
         rules = ruler(plan.unmasked(), self._rules().in_force(plan.topic))
         own = self.source.fetch(plan.unmasked(), keys) if rules is not None else {}
         new = uncaptured(plan, shapes)
+        now = self._with_aging(plan)  # a range may have become too old since
         rows = []
         for each in settled.differ:
             difference = row_difference(plan, each.key, each.source, each.stores)
@@ -333,7 +343,10 @@ class Verification:
                 continue
             row = own.get(each.key)
             ruled = rules(row) if rules is not None and row is not None else None
-            rows.append((each.key, explained(difference, held.get(each.key, ()), ruled, new)))
+            aged = now.aging.told if now.aging is not None and now.aged(each.key) else ""
+            found = explained(difference, held.get(each.key, ()), ruled, new, aged)
+            if any(store.reason is not Reason.AGED_OUT for store in found.stores):
+                rows.append((each.key, found))
         return rows
 
 
@@ -366,4 +379,6 @@ def _result(plan: TablePlan, found: Candidates, settled: Settled, rows: list[Row
         unexamined=found.unexamined,
         undecided=settled.undecided,
         reasons=reasons,
+        aged_out=found.aged_out,
+        aging=plan.aging.told if plan.aging is not None and found.aged_out else "",
     )

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from operator import add
 from typing import NamedTuple, TypeVar
 
 from parrot_faust.errors import SettingsError
 from parrot_faust.verify import hashing
 from parrot_faust.verify.differences import (
     Key,
+    as_kept,
     differing_buckets,
     differing_keys,
     flags,
@@ -27,7 +29,7 @@ HELD_ROWS = 200_000  # some 40 MB a store
 SMALL_ROWS = 50_000  # are read once, with digests of every row
 EXAMINED_KEYS = 10_000
 SAMPLE_KEYS = 2_000
-SOURCE = "source"
+SOURCE, KUDU = "source", "kudu"
 
 T = TypeVar("T")
 #: Hears how many rows more were read of a store.
@@ -35,11 +37,14 @@ Heard = Callable[[str, int], None]
 
 
 class Candidates(NamedTuple):
-    """Keys of a table that may differ. `unexamined` differing buckets were not looked into: `keys` were enough."""
+    """Keys of a table that may differ. `unexamined` differing buckets were not looked into: `keys` were enough.
+    `aged_out` rows of the source are none of them: Kudu has them no longer, as it should.
+    """
 
     keys: list[Key]
     rows: dict[str, int]
     unexamined: int = 0
+    aged_out: int = 0
 
 
 def candidates(
@@ -73,9 +78,9 @@ def candidates(
             continue
         known = {name: rows for name, rows in of_table.items() if rows is not None}
         source = known.pop(SOURCE)
-        keys = sorted(differing_keys(source, known.values()))
         counts = {name: len(rows) for name, rows in {SOURCE: source, **known}.items()}
-        found[plan.topic] = Candidates([hashing.decode_key(key) for key in keys], counts)
+        keys, aged_out = _keys(plan, source, known)
+        found[plan.topic] = Candidates([hashing.decode_key(key) for key in sorted(keys)], counts, 0, aged_out)
 
     large += [plan for plan in plans if plan not in small]
     found |= _large(large, scopes, readers, heard, more)
@@ -97,8 +102,7 @@ def _large(
 
     all_sums = _side_by_side(plans, sums_of)
     for plan in plans:
-        sums = all_sums[plan.topic]
-        differing = differing_buckets(sums[SOURCE], [each for name, each in sums.items() if name != SOURCE])
+        sums, differing, aged_out = _differing(plan, all_sums[plan.topic], buckets[plan.topic])
         keys: set[bytes] = set()
         unexamined = len(differing)
         for group in groups(differing, list(sums.values()), HELD_ROWS):
@@ -114,16 +118,47 @@ def _large(
                 )
 
             digests = _side_by_side([plan], digests_of)[plan.topic]
-            source = digests.pop(SOURCE)
-            keys |= differing_keys(source, digests.values())
+            keys |= _keys(plan, digests.pop(SOURCE), digests)[0]
             unexamined -= len(group)
         counts = {name: sum(map(hashing.count_of, each)) for name, each in sums.items()}
         chosen_keys = sorted(keys)
         if len(chosen_keys) > EXAMINED_KEYS:
             unexamined += len({hashing.bucket_of(key, buckets[plan.topic]) for key in chosen_keys[EXAMINED_KEYS:]})
             chosen_keys = chosen_keys[:EXAMINED_KEYS]
-        found[plan.topic] = Candidates([hashing.decode_key(key) for key in chosen_keys], counts, unexamined)
+        found[plan.topic] = Candidates([hashing.decode_key(key) for key in chosen_keys], counts, unexamined, aged_out)
     return found
+
+
+def _differing(
+    plan: TablePlan, sums: Mapping[str, list[int]], buckets: int
+) -> tuple[dict[str, list[int]], list[int], int]:
+    """The sums of all rows, which buckets differ in any store, and how many rows Kudu has no longer.
+
+    Of old rows Kudu may lack all of a bucket; one that it has some of is looked into.
+    """
+    if plan.aging is None:
+        return dict(sums), differing_buckets(sums[SOURCE], [each for name, each in sums.items() if name != SOURCE]), 0
+    source = sums[SOURCE]
+    against = [
+        each[:buckets] + as_kept(each[buckets:], source[buckets:]) if name == KUDU else each
+        for name, each in sums.items()
+        if name != SOURCE
+    ]
+    differing = sorted({bucket % buckets for bucket in differing_buckets(source, against)})
+    whole = {name: [*map(add, each[:buckets], each[buckets:])] for name, each in sums.items()}
+    old = {name: sum(map(hashing.count_of, each[buckets:])) for name, each in sums.items()}
+    return whole, differing, max(0, old[SOURCE] - old[KUDU]) if KUDU in old else 0
+
+
+def _keys(
+    plan: TablePlan, source: Mapping[bytes, bytes], stores: Mapping[str, Mapping[bytes, bytes]]
+) -> tuple[set[bytes], int]:
+    """The keys that differ in any store, without those that Kudu alone has no longer, and how many these are."""
+    if plan.aging is None or KUDU not in stores:
+        return differing_keys(source, stores.values()), 0
+    gone = {name for name in source.keys() - stores[KUDU].keys() if plan.aged(hashing.decode_key(name))}
+    kudu = {**stores[KUDU], **{name: source[name] for name in gone}}
+    return differing_keys(source, {**stores, KUDU: kudu}.values()), len(gone)
 
 
 def _sampled(plan: TablePlan, scope: Scope, readers: Mapping[str, Reader], heard: Heard) -> Candidates:
@@ -137,8 +172,8 @@ def _sampled(plan: TablePlan, scope: Scope, readers: Mapping[str, Reader], heard
     names = list(source)
     keys = [hashing.decode_key(name) for name in names]
 
-    def look_up(store: str) -> tuple[set[bytes], int]:
-        differing, count = set(names), 0
+    def look_up(store: str) -> tuple[set[bytes], int, int]:
+        differing, count, aged_out = set(names), 0, 0
         for first in range(0, len(keys), SAMPLE_KEYS):
             rows = readers[store].fetch(plan, keys[first : first + SAMPLE_KEYS])
             heard(store, len(rows))
@@ -146,15 +181,21 @@ def _sampled(plan: TablePlan, scope: Scope, readers: Mapping[str, Reader], heard
             for name, digest in hashing.digests((list(rows), list(rows.values())), None):
                 if source.get(name) == digest:
                     differing.discard(name)
-        return differing, count
+            if store == KUDU and plan.aging is not None:
+                part = zip(names[first : first + SAMPLE_KEYS], keys[first : first + SAMPLE_KEYS], strict=True)
+                gone = {name for name, key in part if plan.aged(key) and key not in rows}
+                differing -= gone
+                aged_out += len(gone)
+        return differing, count, aged_out
 
     stores = [name for name in readers if name != SOURCE and name in plan.targets]
     with ThreadPoolExecutor(max(1, len(stores))) as pool:
         looked = dict(zip(stores, pool.map(look_up, stores), strict=True))
-    every = sorted(set().union(*(differing for differing, _ in looked.values())))
-    counts = {SOURCE: len(source), **{name: count for name, (_, count) in looked.items()}}
-    examined = every[:EXAMINED_KEYS]
-    return Candidates([hashing.decode_key(name) for name in examined], counts, len(every) - len(examined))
+    every = sorted(set().union(*(differing for differing, _, _ in looked.values())))
+    counts = {SOURCE: len(source), **{name: count for name, (_, count, _) in looked.items()}}
+    examined, aged_out = every[:EXAMINED_KEYS], sum(count for _, _, count in looked.values())
+    chosen = [hashing.decode_key(name) for name in examined]
+    return Candidates(chosen, counts, len(every) - len(examined), aged_out)
 
 
 def _side_by_side(plans: Sequence[TablePlan], step: Callable[[str, TablePlan], T]) -> dict[str, dict[str, T]]:

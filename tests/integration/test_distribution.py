@@ -162,7 +162,7 @@ def test_ctrl_c_amid_up_is_said_plainly_and_the_next_up_continues(checkout: Chec
     until(lambda: command_lines_have(checkout, "kafka.Kafka"), "kafka was starting")
     printed = kill(command, signal.SIGINT)
     assert command.returncode == 130
-    assert printed.splitlines()[-1] == "interrupted; the same command continues from here"
+    assert printed.splitlines()[-1] == "interrupted; the same command may be given again"
     started = checkout.state.processes["kafka"]
     again = checkout.parrot("up", "postgres", "kafka")
     assert again.returncode == 0, again.stderr

@@ -16,6 +16,7 @@ from parrot_faust.errors import SourceUnavailable
 from parrot_faust.verify.plan import Skipped
 from parrot_faust.verify.report import (
     Kind,
+    Paused,
     Reason,
     Report,
     RowDifference,
@@ -111,6 +112,17 @@ def test_rows_are_shown_with_their_reason_and_values_as_they_are() -> None:
     assert "shop.public.t id=1: differs in kudu, quarantined by rule r version v: q[0] offset 3" in text
     assert "name: source '[b]new[/b]'; kudu: None, hbase: '[b]new[/b]'" in text
     assert "not compared: shop.public.t, column gap: no form is documented for interval" in text
+
+
+def test_what_is_aged_out_and_what_is_paused_is_said_in_words_beside_the_differences() -> None:
+    aged = TableResult("shop.public.t", Verdict.EQUAL, {"source": 9, "kudu": 2}, aged_out=7, aging="at before then")
+    waits = Paused("kudu", "2026-01-01T00:00:00+00:00", "by me", "parrot connector --sinks resume kudu")
+    console = Console(width=200, record=True)
+    command.show(Report(Verdict.EQUAL, (aged,), (), (), 1.5, 9, 9, "", paused=(waits,)), console)
+    text = " ".join(console.export_text().split())
+    assert "shop.public.t: 7 rows are aged out of Kudu (at before then)" in text
+    assert "kudu is paused since 2026-01-01T00:00:00+00:00: by me; what was committed since then waits" in text
+    assert "`parrot connector --sinks resume kudu` lets it go on" in text
 
 
 def test_of_several_tables_the_worst_counts() -> None:
