@@ -70,7 +70,7 @@ class Acting:
                     await self._record(entry, "done", words)
                     return words
             except (KafkaError, FaustError, OSError) as error:
-                raise BrokerUnavailable(str(error) or type(error).__name__) from error
+                raise BrokerUnavailable((), error) from error
 
     async def _record(self, entry: Mapping[str, Any], state: str, words: str) -> None:
         told = {**entry, "state": state, "words": words, "at_ms": int(time.time() * 1000)}

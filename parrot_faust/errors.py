@@ -31,6 +31,8 @@ Errors carry fields, and their text is made from them, so that a message can be 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ParrotError(Exception):
     """Base of all. `str()` is a sentence for people."""
@@ -112,10 +114,13 @@ class SourceUnavailable(TransientError):
 
 
 class BrokerUnavailable(TransientError):
-    """Kafka did not answer."""
+    """Kafka did not answer; `why` is what its client says of that."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(f"Kafka is not available: {message}")
+    def __init__(self, brokers: Sequence[str], why: BaseException | str = "") -> None:
+        said = str(why) or type(why).__name__
+        text = "no broker answers" if not why or "Unable to bootstrap" in said else said
+        where = f" at {', '.join(brokers)}" if brokers else ""
+        super().__init__(f"Kafka{where}: {text}; see whether it runs, and `brokers` and `kafka` in the settings")
 
 
 class RegistryUnavailable(TransientError):
@@ -123,7 +128,7 @@ class RegistryUnavailable(TransientError):
 
     def __init__(self, url: str, message: str) -> None:
         self.url = url
-        super().__init__(f"schema registry {url} is not available: {message}")
+        super().__init__(f"schema registry {url} is not available: {message}; see `source.registry` in the settings")
 
 
 class WorkerUnavailable(TransientError):

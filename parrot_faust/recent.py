@@ -112,8 +112,7 @@ async def reading(settings: Settings) -> AsyncIterator[Recent]:
     try:
         yield Recent(settings, reader, registry)
     except (KafkaError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        raise BrokerUnavailable(f"{', '.join(settings.brokers)}: {reason}") from error
+        raise BrokerUnavailable(settings.brokers, error) from error
     finally:
         await reader.close()
         if registry is not None:

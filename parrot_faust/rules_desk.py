@@ -47,12 +47,12 @@ class RulesDesk:
     def __init__(self, settings: Settings) -> None:
         self.names, self._app = Names(settings.app), settings.app
         self._options = client_options(settings)
-        self._brokers = ", ".join(settings.brokers)
+        self._brokers = settings.brokers
         self._admin = BrokerAdmin(self._options, settings.topics.replicas, log)
 
     async def __aenter__(self) -> Self:
         if not await self._admin.connect_within(CONNECT_S):
-            raise BrokerUnavailable(f"{self._brokers}: no Kafka broker answers; see `brokers` in the settings")
+            raise BrokerUnavailable(self._brokers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -166,8 +166,7 @@ def run(settings: Settings, work: Callable[[RulesDesk], Awaitable[Any]]) -> Any:
             async with RulesDesk(settings) as desk:
                 return await work(desk)
         except (KafkaError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise BrokerUnavailable(f"{', '.join(settings.brokers)}: {reason}") from error
+            raise BrokerUnavailable(settings.brokers, error) from error
 
     return asyncio.run(at_desk())
 

@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from models import TableSchema
 from parrot_faust.choices import source_topics
 from parrot_faust.codec import Decoder
-from parrot_faust.errors import ParrotError, TableRefused
+from parrot_faust.errors import BrokerUnavailable, ParrotError, TableRefused
 from parrot_faust.kafka import client_options
 from parrot_faust.names import Names
 from parrot_faust.registry import RegistryClient, registry_of
@@ -44,8 +44,7 @@ class Desk:
 
     async def __aenter__(self) -> Self:
         if not await self._admin.connect_within(self._patience_s):
-            brokers = ", ".join(self.settings.brokers)
-            raise ParrotError(f"no Kafka broker answers at {brokers}; see `brokers` in the settings")
+            raise BrokerUnavailable(self.settings.brokers)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import signal
 import sys
 from typing import Any, NoReturn
@@ -127,6 +128,8 @@ dress(cli, "")
 
 def main() -> None:
     """Run a command, and end with its status. What it has started it ends itself, also when it is told to end."""
+    logging.basicConfig(level=logging.WARNING, handlers=[terminal.Log()])
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a command says itself that no broker answers
     for number in (signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored
             signal.signal(number, _told_to_end)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
+from rich.table import Table
 
 from parrot_faust.checkup import Finding, Outcome, look_at
 from parrot_faust.cli import terminal
@@ -40,8 +41,10 @@ def check(config: Path | None, connect: str | None, as_json: bool) -> None:
     for finding in look_at(config, connect or _local_connect()):
         found.append(finding)
         if not as_json:
-            console.print(f"{MARKS[finding.outcome]} {escape(finding.subject)}: {escape(finding.text)}")
-            if finding.cure:
+            line = Table.grid(padding=(0, 1))
+            line.add_row(MARKS[finding.outcome], f"{escape(finding.subject)}: {escape(finding.text)}")
+            console.print(line)
+            if finding.cure:  # there may be a command in it, which is to be copied as it is
                 console.print(f"  [dim]→[/] {escape(finding.cure)}", soft_wrap=True)
     counts = Counter(finding.outcome for finding in found)
     if as_json:

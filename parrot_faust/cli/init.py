@@ -143,7 +143,7 @@ def _say(folder: Path, files: dict[str, str], prefix: str, source: Source | None
     console = terminal.result()
     terminal.done(f"written: {', '.join(str(folder / name) for name in files)}")
     if source is not None:
-        table = terminal.Table("table", "key", "rows", "")
+        table = terminal.Table("table", "key", "rows", "remark")
         for one in source.tables:
             note = f"[red]{escape(one.problem)}[/]" if one.problem else f"[dim]{escape(one.remark)}[/]"
             rows = "?" if one.rows is None else f"{one.rows:,}"

@@ -8,6 +8,7 @@ import time
 
 import click
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Column
 
 from parrot_faust.cli import terminal
 from parrot_faust.cli.conventions import json_option
@@ -15,6 +16,7 @@ from parrot_faust.cli.progress import Counting, Waiting
 from parrot_faust.distribution import ALL, ComponentStatus, Local
 from parrot_faust.distribution.fetch import Silent
 from parrot_faust.distribution.lock import Artefact
+from parrot_faust.web.markup import span
 
 FOLLOW_POLL_S = 0.3
 _components_as_json = json_option("a list of the components")
@@ -160,7 +162,9 @@ def _show(local: Local, as_json: bool) -> None:
 
 
 def _table(found: list[ComponentStatus]) -> terminal.Table:
-    table = terminal.Table("component", "version", "address", "pid", "state", "memory", "up for")
+    table = terminal.Table(
+        "component", "version", Column("address", overflow="fold", min_width=21), "pid", "state", "memory", "up for"
+    )
     for one in found:
         state = "[green]healthy[/]" if one.healthy else "[red]not healthy[/]" if one.pid else "[dim]down[/]"
         table.add_row(
@@ -170,6 +174,6 @@ def _table(found: list[ComponentStatus]) -> terminal.Table:
             str(one.pid or ""),
             state,
             f"{one.memory / 1e6:.0f} MB" if one.pid else "",
-            f"{one.uptime:.0f} s" if one.pid else "",
+            span(one.uptime) if one.pid else "",
         )
     return table

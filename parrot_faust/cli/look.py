@@ -88,8 +88,9 @@ def _rows(local: Local, store: str, table: str) -> tuple[list[str], list[tuple[t
     with psycopg.connect(**addresses.postgres, autocommit=True, connect_timeout=5) as connection:
         types = stores.columns(connection, relation, schema)
         keys = _key_columns(connection, f'"{schema}"."{relation}"')
+        there = [] if types else _tables(connection)
     if not types:
-        raise DistributionError(f"the source has no table {name}, so the types of its columns are not known")
+        raise DistributionError(f"the source has no table {name}; it has {', '.join(there) or 'none'}")
     history = history_in(Broker(addresses.kafka), name) if "kafka" in local.running() else None
     places = lying(history, store, types)
     target = places.target(name)
@@ -109,6 +110,14 @@ def _check_exists(addresses: Addresses, target: str) -> None:
         connection.close()
     if target not in names:
         raise DistributionError(f"HBase has no table {target}; it has {', '.join(names) or 'none'}")
+
+
+def _tables(connection: psycopg.Connection[Any]) -> list[str]:
+    found = connection.execute(
+        "select schemaname || '.' || tablename from pg_tables "
+        "where schemaname not in ('pg_catalog', 'information_schema') order by 1"
+    )
+    return [name for (name,) in found.fetchall()]
 
 
 def _key_columns(connection: psycopg.Connection[Any], table: str) -> list[str]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import click
 import msgspec
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Column
 from rich.table import Table as RichTable
 
 #: Under which the shared options are kept in the context, which all commands of a command line share.
 QUIET, PLAIN, JSON = "parrot.quiet", "parrot.plain", "parrot.json"
-SHORTENED = 12  # characters that a column with an ellipsis is worth showing with
 PADDING = 2  # spaces beside a cell
+SHORT = 12  # characters: a cell of so many, such as a number with its unit, is broken last
 
 
 def quiet() -> bool:
@@ -79,6 +82,14 @@ def _complain(text: str, colour: str) -> None:
     click.secho(text, fg=colour, err=True, color=False if plain() else None)
 
 
+class Log(logging.Handler):
+    """What modules log while a command runs: remarks and warnings, of which errors are said to everyone."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a line."""
+        (remark if record.levelno < logging.ERROR else warn)(record.getMessage())
+
+
 def confirm(question: str) -> None:
     """Ask, on stderr, and end the command unless the answer is yes."""
     click.confirm(question, abort=True, err=True)
@@ -93,26 +104,39 @@ def print_json(view: Any, *, line: bool = False) -> None:
 
 
 class Table(RichTable):
-    """A table as all commands show it. Where its words do not fit the terminal, each row is a block of lines."""
+    """A table as all commands show it. Where its words do not fit the terminal, each row is a block of lines.
+
+    A column with a `min_width` may be broken, or shortened, down to that before it comes to this.
+    """
 
     def __init__(self, *headers: Column | str, **settings: Any) -> None:
         super().__init__(*headers, **{"box": None, "header_style": "dim", **settings})
 
+    def add_column(self, header: RenderableType = "", *arguments: Any, **settings: Any) -> None:
+        """Add a column. Unless told otherwise nothing of it is left out."""
+        super().add_column(header, *arguments, **{"overflow": "fold", **settings})
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self._needs(console, options) <= options.max_width:
+        spans = [self._span(console, options, column) for column in self.columns]
+        room = options.max_width - PADDING * len(spans)
+        unbroken = [(most if most <= SHORT else least, most) for least, most in spans]
+        spans = unbroken if sum(least for least, _ in unbroken) <= room else spans
+        if sum(least for least, _ in spans) > room:
+            yield from self._blocks()
+        elif sum(most for _, most in spans) <= room or any(column.ratio for column in self.columns):
             yield from super().__rich_console__(console, options)
         else:
-            yield from self._blocks()
+            fitted = copy(self)
+            widths = _shared(spans, room)
+            fitted.columns = [replace(column, width=width) for column, width in zip(self.columns, widths, strict=True)]
+            yield from RichTable.__rich_console__(fitted, console, options)
 
-    def _needs(self, console: Console, options: ConsoleOptions) -> int:
-        """The width at which no word is broken, but for columns that are shortened anyway."""
+    def _span(self, console: Console, options: ConsoleOptions, column: Column) -> tuple[int, int]:
+        """The least width at which no word of a column is broken, or at which it may be, and the most it can use."""
         endless = options.update_width(1_000_000)
-        whole = 0
-        for column in self.columns:
-            cells = [column.header, *column.cells]
-            widest = max(Measurement.get(console, endless, cell).minimum for cell in cells)
-            whole += PADDING + (min(widest, SHORTENED) if column.overflow == "ellipsis" else widest)
-        return whole
+        cells = [Measurement.get(console, endless, cell) for cell in (column.header, *column.cells)]
+        least = max(cell.minimum for cell in cells)
+        return min(least, column.min_width or least), max(cell.maximum for cell in cells)
 
     def _blocks(self) -> RenderResult:
         first, *others = self.columns
@@ -124,3 +148,12 @@ class Table(RichTable):
                 if values[number] not in ("", None):
                     block.add_row(f"  {column.header}".rstrip() if self.show_header else " ", values[number])
             yield block
+
+
+def _shared(spans: list[tuple[int, int]], room: int) -> list[int]:
+    """Widths of columns that share a room: each its least, and of the rest always the one that lacks most."""
+    widths = [least for least, _ in spans]
+    for _ in range(room - sum(widths)):
+        lacking = max(range(len(spans)), key=lambda at: spans[at][1] - widths[at])
+        widths[lacking] += 1
+    return widths

@@ -9,11 +9,13 @@ import urllib.request
 from typing import Any
 
 import click
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from parrot_faust import __version__
 from parrot_faust.cli import terminal
 from parrot_faust.cli.conventions import json_option
 from parrot_faust.errors import WorkerUnavailable
@@ -41,14 +43,14 @@ def top(url: str, once: bool, as_json: bool) -> None:
         return
     console = terminal.result()
     if once or not console.is_terminal:
-        console.print(shown(fetch(url)))
+        console.print(looked_at(url))
         return
-    with Live(shown(fetch(url)), console=console, screen=True, auto_refresh=False) as live:
+    with Live(looked_at(url), console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(EVERY_S)
                 try:
-                    view = shown(fetch(url))
+                    view = looked_at(url)
                 except WorkerUnavailable as error:  # it may be starting again: the last view stays, and says so
                     view = Group(Text(f"{error}; trying again", style="red"), live.renderable)
                 live.update(view, refresh=True)
@@ -58,14 +60,25 @@ def top(url: str, once: bool, as_json: bool) -> None:
 
 def fetch(url: str) -> dict[str, Any]:
     """The first page of a worker as data. Raise WorkerUnavailable."""
-    request = urllib.request.Request(url.rstrip("/") + "/", headers={"Accept": "application/json"})  # noqa: S310
     try:
+        request = urllib.request.Request(url.rstrip("/") + "/", headers={"Accept": "application/json"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310
             view: dict[str, Any] = json.load(answer)
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or error
-        raise WorkerUnavailable(url, str(why)) from None
+        text = f"{getattr(why, 'strerror', None) or why}; see whether one runs there, or name another with --url"
+        raise WorkerUnavailable(url, text) from None
     return view
+
+
+def looked_at(url: str) -> RenderableType:
+    """The first page of a worker for a terminal. Raise WorkerUnavailable."""
+    view = fetch(url)
+    try:
+        return shown(view)
+    except (KeyError, TypeError) as error:
+        text = f"its page is not that of Parrot Faust {__version__} ({error}): it may be of another version"
+        raise WorkerUnavailable(url, text) from None
 
 
 def shown(view: dict[str, Any]) -> RenderableType:
@@ -73,9 +86,12 @@ def shown(view: dict[str, Any]) -> RenderableType:
     kind, words = view["standing"]["kind"], view["standing"]["words"]
     parts: list[RenderableType] = [
         Text.from_markup(f"[b]{escape(view['app'])}[/]  {_coloured(kind, words)}  [dim]{escape(view['about'])}[/]"),
-        Text.from_markup(
-            f"[b]{view['rate']:,.0f}[/] changes/s  "
-            + "  ".join(f"[dim]{name.replace('_', ' ')}[/] {count:,}" for name, count in view["totals"].items())
+        Columns(
+            [
+                f"[b]{view['rate']:,.0f}[/] changes/s",
+                *(f"[dim]{name.replace('_', ' ')}[/] {count:,}" for name, count in view["totals"].items()),
+            ],
+            padding=(0, 2),
         ),
     ]
     for trouble in (*view["troubles"], *view["watched"]):
@@ -97,8 +113,8 @@ def _rest(view: dict[str, Any]) -> list[Text]:
 
 def _tables(view: dict[str, Any]) -> terminal.Table:
     table = terminal.Table(expand=True)
-    table.add_column("table", overflow="ellipsis", no_wrap=True, ratio=3)
-    table.add_column("state", overflow="ellipsis", no_wrap=True, ratio=2)
+    table.add_column("table", overflow="ellipsis", no_wrap=True, ratio=3, min_width=12)
+    table.add_column("state", ratio=2, min_width=12)
     stores = list(view["stores"])
     for name in ("changes/s", *stores, "held", "dead"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -91,8 +91,7 @@ async def _in_force(settings: Settings, table: str) -> tuple[str, RuleSet | None
         state = state_of(entry) if entry else "none"
         return state, RuleSet.from_json(entry.rules) if entry and state == "in force" else None
     except (KafkaError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        raise BrokerUnavailable(f"{', '.join(settings.brokers)}: {reason}") from error
+        raise BrokerUnavailable(settings.brokers, error) from error
     except ValueError as error:
         raise ParrotError(f"the rules in force can't be read: {error}") from None
 

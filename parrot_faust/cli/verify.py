@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column
 
 from parrot_faust.cli import terminal
 from parrot_faust.cli.conventions import end, ends_with, json_option
@@ -157,14 +156,9 @@ def progress() -> Iterator[Watch]:
 def show(report: Report, console: Console) -> None:
     """Print a line a table, then the rows that differ, then what was not compared."""
     stores = sorted({store for table in report.tables for store in table.rows} - {"source"})
+    in_flight = any(result.in_flight for result in report.tables)
     table = terminal.Table(
-        Column("table", overflow="fold"),
-        "source",
-        *stores,
-        "differ",
-        "explained",
-        "in flight",
-        "",
+        "table", "source", *stores, "differ", "explained", *(("in flight",) if in_flight else ()), "verdict"
     )
     for result in report.tables:
         more = "+" if result.unexamined else ""
@@ -174,7 +168,7 @@ def show(report: Report, console: Console) -> None:
             *(f"{result.rows[store]:,}" if store in result.rows else "" for store in stores),
             f"{result.differences:,}{more}",
             f"{result.explained:,}",
-            f"{result.in_flight:,}",
+            *((f"{result.in_flight:,}",) if in_flight else ()),
             MARKS[result.verdict],
         )
     console.print(table)
@@ -214,10 +208,13 @@ def show(report: Report, console: Console) -> None:
 def show_row(row: RowDifference, console: Console) -> None:
     """Print one row that differs: its key, why, and the values that differ."""
     key = ", ".join(f"{name}={value}" for name, value in row.key.items())
+    alike: dict[tuple[str, str, str], list[str]] = {}
     for store in row.stores:
+        alike.setdefault((store.kind, store.reason, store.detail), []).append(store.store)
+    for (kind, reason, detail), stores in alike.items():
         colour = "red" if not row.explained else "yellow"
-        said = escape(f"{row.table} {key}: {store.kind} in {store.store}, {store.reason}")
-        console.print(f"[{colour}]{said}[/] {escape(store.detail)}".rstrip(), highlight=False)
+        said = escape(f"{row.table} {key}: {kind} in {' and '.join(stores)}, {reason}")
+        console.print(f"[{colour}]{said}[/] {escape(detail)}".rstrip())
     for value in row.values:
         shown = ", ".join(f"{store}: {text!r}" for store, text in value.stores.items())
         console.print(f"    {value.column}: source {value.source!r}; {shown}", highlight=False, markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -15,6 +16,7 @@ import msgspec
 
 from parrot_faust.errors import ConnectError
 
+NOT_FOUND, LOGIN = 404, (401, 403)  # HTTP
 ANSWER_TIMEOUT_S = 15.0
 POLL_S = 0.2
 MAX_ERROR = 300  # characters; Debezium puts whole statements into its errors, and repeats them in each cause
@@ -169,20 +171,30 @@ class Connect:
         raise ConnectError(f"the connector {name} is not there within {timeout_s:.0f} s{last}")
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - checked to be http by the caller's address
-            f"{self.url}{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            method=method,
-            headers=self._headers,
-        )
+        data = None if body is None else json.dumps(body).encode()
         try:
+            request = urllib.request.Request(f"{self.url}{path}", data, self._headers, method=method)  # noqa: S310
             with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - as above
                 text = answer.read()
         except urllib.error.HTTPError as error:
-            raise ConnectError(f"Connect refused {method} {path}: {_words(error.read())}", error.code) from None
+            raise ConnectError(self._refused(method, path, error), error.code) from None
         except (OSError, ValueError) as error:
-            raise ConnectError(f"Connect does not answer at {self.url}: {error}") from None
+            why = getattr(error, "reason", None) or error
+            text = f"Connect does not answer at {self.url}: {getattr(why, 'strerror', None) or why}"
+            raise ConnectError(f"{text}; see whether it runs, or name another address") from None
         return json.loads(text) if text else None
+
+    def _refused(self, method: str, path: str, error: urllib.error.HTTPError) -> str:
+        said = _words(error.read())
+        if error.code == NOT_FOUND and (named := re.match(r"/connectors/([^/?]+)", path)):
+            what, listed = ("connector", "list") if self.fails_for_good else ("sink", "--sinks list")
+            name = urllib.parse.unquote(named[1])
+            return (
+                f"there is no {what} {name} at {self.url} ({said}); `parrot connector {listed}` shows those there are"
+            )
+        address = error.code in LOGIN and self.fails_for_good  # a worker says itself what it wants
+        login = "; see the user and the password in its address" if address else ""
+        return f"Connect at {self.url} refused {method} {path}: {said}{login}"
 
 
 def _without_login(url: str) -> tuple[str, str]:

@@ -109,7 +109,6 @@ async def opened(settings: Settings) -> AsyncIterator[Box]:
     try:
         yield Box(settings, reader)
     except (KafkaError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        raise BrokerUnavailable(f"{', '.join(settings.brokers)}: {reason}") from error
+        raise BrokerUnavailable(settings.brokers, error) from error
     finally:
         await reader.close()

@@ -190,12 +190,12 @@ class Broker:
 
         return self._run(look())
 
-    @staticmethod
-    def _run(step: Awaitable[T]) -> T:
+    def _run(self, step: Awaitable[T]) -> T:
         async def bounded() -> T:
             return await step
 
         try:
             return asyncio.run(bounded())
         except (KafkaError, OSError) as error:
-            raise BrokerUnavailable(str(error) or type(error).__name__) from None
+            servers = self._connect.get("bootstrap_servers", ())
+            raise BrokerUnavailable([servers] if isinstance(servers, str) else servers, error) from None

@@ -15,11 +15,16 @@ import pytest
 WITHIN_S = 60.0
 #: `parrot bench takeover` up to where its worker starts, whose broker does not answer: so it waits for that.
 BENCH = """
-import sys
+import signal, sys
 from pathlib import Path
 from parrot_faust.bench.pipeline import Bench
 from parrot_faust.cli import bench, main
+from parrot_faust.demo.worker import Worker
 from parrot_faust.distribution import Local
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
+wait = Worker.wait
+Worker.wait = lambda worker: (Path("waiting").touch(), wait(worker))
 
 def measure(local, rounds, say):
     try:
@@ -35,14 +40,14 @@ main()
 """
 
 
-def worker_of(bench: psutil.Process) -> psutil.Process:
+def worker_of(bench: psutil.Process, folder: Path) -> psutil.Process:
     deadline = time.monotonic() + WITHIN_S
-    while time.monotonic() < deadline:
-        for child in bench.children():
-            if "faust" in child.cmdline():
-                return child
+    while not (folder / "waiting").exists():
+        assert time.monotonic() < deadline, "the bench has started no worker"
         time.sleep(0.05)
-    raise AssertionError("the bench has started no worker")
+    (worker,) = bench.children()
+    assert "faust" in worker.cmdline()
+    return worker
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
@@ -51,7 +56,7 @@ def test_a_bench_that_is_cut_off_ends_its_worker(tmp_path: Path, number: signal.
     with subprocess.Popen(
         [sys.executable, "-c", BENCH], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
     ) as bench:
-        worker = worker_of(psutil.Process(bench.pid))
+        worker = worker_of(psutil.Process(bench.pid), tmp_path)
         family = [worker, *worker.children(recursive=True)]
         bench.send_signal(number)
         _, said = bench.communicate(timeout=WITHIN_S)

@@ -106,3 +106,11 @@ def test_where_no_worker_answers_its_address_is_named(page: tuple[str, list[Any]
     page[1].append(answer)
     done = CliRunner().invoke(top, ["--url", url])
     assert str(done.exception).startswith(f"no worker answers at {url}: ")
+
+
+def test_the_page_of_another_version_and_what_is_no_address_are_named(page: tuple[str, list[Any]]) -> None:
+    page[1].append(json.dumps({"app": "unit"}).encode())
+    other = str(CliRunner().invoke(top, ["--url", page[0]]).exception)
+    assert "its page is not that of Parrot Faust" in other
+    assert "'standing'" in other
+    assert "no worker answers at foo: unknown url type" in str(CliRunner().invoke(top, ["--url", "foo"]).exception)

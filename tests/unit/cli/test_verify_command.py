@@ -125,6 +125,13 @@ def test_what_is_aged_out_and_what_is_paused_is_said_in_words_beside_the_differe
     assert "`parrot connector --sinks resume kudu` lets it go on" in text
 
 
+def test_stores_that_differ_alike_are_told_together() -> None:
+    stores = tuple(StoreDifference(store, Kind.MISSING, Reason.DROPPED, "by rule r") for store in ("hbase", "kudu"))
+    console = Console(width=200, record=True)
+    command.show_row(RowDifference("shop.public.t", {"id": "1"}, stores, ()), console)
+    assert console.export_text() == "shop.public.t id=1: missing in hbase and kudu, dropped by rule r\n"
+
+
 def test_of_several_tables_the_worst_counts() -> None:
     assert strongest([Verdict.EQUAL, Verdict.UNDECIDED, Verdict.EXPLAINED]) is Verdict.UNDECIDED
     assert strongest([Verdict.UNEXPLAINED, Verdict.UNDECIDED]) is Verdict.UNEXPLAINED
