@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import BytesIO
 from typing import Any, Protocol
@@ -28,7 +28,8 @@ from parrot_faust.verify.held import Keys
 from parrot_faust.verify.plan import TablePlan
 from parrot_faust.verify.stored import Logical
 
-KEYS_A_SIGNAL = 200  # so that the condition stays readable for the database, and the signal far below 1 MB
+#: The connector keeps the condition, as JSON within JSON, in each of its offsets, and no record may be above 1 MB.
+CONDITION_BYTES = 250_000
 TAIL = 100  # records of each partition among which an example of the topic's form is looked for
 POLL_S = 0.5
 HEADER = ("parrot.repair", b"delete of a row that only a store had")
@@ -77,8 +78,7 @@ class Repair:
         topic = signal_topic(prefix)
         self._broker.make(topic, config={"cleanup.policy": "delete"})
         collection = f"{self._plan.schema}.{self._plan.relation}"
-        for first in range(0, len(keys), KEYS_A_SIGNAL):
-            part = keys[first : first + KEYS_A_SIGNAL]
+        for part, condition in self._conditions(keys):
             begin = self._broker.ends([self._plan.topic])
             signal = {
                 "id": str(uuid4()),
@@ -86,13 +86,25 @@ class Repair:
                 "data": {
                     "type": "INCREMENTAL",
                     "data-collections": [collection],
-                    "additional-conditions": [
-                        {"data-collection": collection, "filter": self._condition(self._plan, part)}
-                    ],
+                    "additional-conditions": [{"data-collection": collection, "filter": condition}],
                 },
             }
             self._broker.send(topic, [(prefix.encode(), json.dumps(signal).encode(), 0, ())])
             self._await(set(part), begin, topic)
+
+    def _conditions(self, keys: Sequence[Key]) -> Iterator[tuple[Sequence[Key], str]]:
+        """As few conditions as may be, each with its keys.
+
+        Debezium 3.3.2 begins a snapshot in the thread that takes signals, and its stream may go on with that snapshot
+        in the same moment, which ends the connector (see `docs/verify.md`): each signal less is a chance less for it.
+        """
+        condition = self._condition(self._plan, keys)
+        if len(keys) == 1 or len(json.dumps(condition)) <= CONDITION_BYTES:
+            yield keys, condition
+            return
+        half = len(keys) // 2
+        yield from self._conditions(keys[:half])
+        yield from self._conditions(keys[half:])
 
     def _await(self, keys: set[Key], begin: Offsets, signals: str) -> None:
         read_key = Keys(self._schema_of)
@@ -111,7 +123,8 @@ class Repair:
             if time.monotonic() > deadline:
                 raise RepairRefused(
                     f"{self._plan.topic}: {len(keys)} rows did not come out of the connector. Either they were deleted "
-                    f"meanwhile, or it does not listen to signals: signal.enabled.channels=kafka, "
+                    f"meanwhile, or it has failed (`parrot connector status` tells), or it does not listen to signals: "
+                    f"signal.enabled.channels=kafka, "
                     f"signal.kafka.topic={signals}, signal.kafka.bootstrap.servers=..., and read.only=true (or a "
                     f"signal table in signal.data.collection)"
                 )

@@ -111,6 +111,22 @@ def test_rows_of_the_source_are_asked_for_by_their_keys_alone() -> None:
     assert signal["data"]["additional-conditions"] == [{"data-collection": "public.t", "filter": "id in [(1,), (2,)]"}]
 
 
+def test_as_few_signals_are_sent_as_their_size_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [(1,), (2,)] * 500
+    topics = Topics("json")
+    repair(topics).snapshot(keys)
+    assert len(topics.sent) == 1
+
+    largest = len(json.dumps(f"id in {keys}")) // 3
+    monkeypatch.setattr("parrot_faust.verify.repair.CONDITION_BYTES", largest)
+    topics = Topics("json")
+    repair(topics).snapshot(keys)
+    filters = [json.loads(value)["data"]["additional-conditions"][0]["filter"] for _, (_, value, _, _) in topics.sent]
+    assert len(filters) == 4
+    assert max(map(len, filters)) < largest
+    assert sum(text.count("(") for text in filters) == len(keys), "each key is asked for once"
+
+
 def test_a_connector_that_does_not_answer_is_told_what_it_needs() -> None:
     with pytest.raises(RepairRefused, match=r"signal\.kafka\.topic=shop\.debezium-signals"):
         repair(Topics("json", answers=False)).snapshot([(1,)])
