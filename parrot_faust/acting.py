@@ -146,7 +146,7 @@ class Acting:
         request = uuid4().hex
         await box.write([Resolution(kept.filing.place, Fate.DISCARDED, request) for kept in chosen])
         self._parts.observing.letters_acted_on()
-        return f"{len(chosen):,} letters are thrown away: they stay in their topic, and nothing is done about them"
+        return f"thrown away: {len(chosen):,}. What is thrown away stays in its topic, and nothing is done about it"
 
     def _box(self) -> Box:
         return Box(self._parts.settings, self._parts.observing.letters_reader)

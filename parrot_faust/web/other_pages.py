@@ -95,10 +95,9 @@ def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
             number(each["count"], "bad"),
             f"{span(now - each['first_ms'] / 1000)} ago",
             f"{span(now - each['last_ms'] / 1000)} ago",
-            command(
-                f"parrot deadletters replay --topic {shlex.quote(each['topic'])} --reason {each['reason']} --dry-run"
-            )
-            + (_seen_to(each, view["groups"]) if may_act else "<br>" + sign_in_link("/errors")),
+            f'<div class="long">{_replayed(each)}'
+            + (_seen_to(each, view["groups"]) if may_act else "<br>" + sign_in_link("/errors"))
+            + "</div>",
         ]
         for each in view["groups"] or ()
     ]
@@ -110,6 +109,11 @@ def errors_html(view: Mapping[str, Any], *, may_act: bool = False) -> str:
 {listed(view, "groups", headers, rows, empty, (0, 1, 2, 3, 7))}
 <p class="about">What each reason means and what to do is in docs/errors.md.</p></section>"""
     return page("Errors", "/errors", dict(view), parts)
+
+
+def _replayed(group: Mapping[str, Any]) -> str:
+    topic, reason = shlex.quote(group["topic"]), group["reason"]
+    return command(f"parrot deadletters replay --topic {topic} --reason {reason} --dry-run")
 
 
 def _seen_to(group: Mapping[str, Any], groups: list[dict[str, Any]]) -> str:
