@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,12 @@ STATE = Path(__file__).resolve().parents[1] / ".parrot" / "test"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--containers`: the servers of docker-compose.yml instead of the local distribution's."""
     parser.addoption("--containers", action="store_true", help="run the servers as containers, which needs Docker")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, also where they run in a shell's background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
