@@ -261,7 +261,7 @@ def test_a_server_that_cant_start_is_an_error_with_its_own_words(checkout: Check
 
 
 def test_starting_a_broker_prints_no_errors_and_needs_no_java_of_the_machine(checkout: Checkout) -> None:
-    answer = checkout.parrot("up", "kafka", PATH="/nowhere", JAVA_HOME="")
+    answer = checkout.parrot("up", "kafka", "--quiet", PATH="/nowhere", JAVA_HOME="")
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""
     (kafka,) = checkout.processes()
