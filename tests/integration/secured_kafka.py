@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from pathlib import Path
 from certificates import Authority, Identity
 
 from parrot_faust.distribution.components.base import LOOPBACK, Context
-from parrot_faust.distribution.components.kafka import log_settings, properties
+from parrot_faust.distribution.components.kafka import cluster_id, log_settings, properties
 from parrot_faust.distribution.fetch import Cache, Silent
 from parrot_faust.distribution.java import java
 from parrot_faust.distribution.lock import bundle
@@ -64,10 +62,9 @@ def running(folder: Path, cache_root: Path) -> Iterator[SecuredKafka]:
     cache.ensure(bundle("kafka"), Silent())
     context = Context(State.load(folder / "state"), cache, java(cache, Silent()))
     command = [*context.jvm(512, log_settings(folder)), "-cp", context.class_path("kafka")]
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     users = [f"{name}=[name={USER},password={PASSWORD}]" for name in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
     subprocess.run(
-        [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
+        [*command, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(config)]
         + [part for user in users for part in ("--add-scram", user)],
         check=True,
         capture_output=True,
