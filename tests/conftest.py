@@ -21,9 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what the tests start, also where they run in a shell's background, which ignores it."""
+    """Let signals reach what the tests start, also in the background or under nohup, where they are ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # a program that is started does not inherit this
 
 
 @pytest.fixture(scope="session")
